@@ -1,0 +1,107 @@
+"""What the engine asks of a target: frozen dataclasses in, results out.
+
+Nothing below this package knows Django or our models. Secrets arrive resolved in `Connection` and never leave it:
+no adapter may put a kubeconfig, a token or a Secret's data into a message, a log line, a checkpoint or evidence.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+Manifest = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """How to reach one cluster. `key` changes whenever the credentials do, so clients may be cached by it."""
+
+    key: str
+    kubeconfig: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One deployment as an adapter sees it.
+
+    `manifests` are the release's parsed objects, `images` maps container name to image reference, `objects` are the
+    rendered objects once `render` has run (stored with the deployment). `sequence` grows with each deployment of the
+    target and fences writes: a cluster object that carries a higher one belongs to a newer deployment.
+    """
+
+    deployment_id: str
+    sequence: int
+    application: str
+    version: str
+    environment: str
+    namespace: str
+    connection: Connection
+    manifests: Sequence[Manifest] = ()
+    images: Mapping[str, str] = field(default_factory=dict)
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+    objects: Sequence[Manifest] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    message: str
+    checkpoint: Mapping[str, Any] = field(default_factory=dict)
+    log: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Not done yet. Woken earlier by a cluster event; otherwise asked again after `retry_after_seconds`."""
+
+    message: str
+    retry_after_seconds: float = 5.0
+    checkpoint: Mapping[str, Any] = field(default_factory=dict)
+    log: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A verdict: the release does not work here. Never retried. `message` is the cause that a person needs."""
+
+    message: str
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+    log: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Errored:
+    """A breakage outside the release (cluster away, 429, 5xx). The engine retries it with back-off."""
+
+    message: str
+    retry_after_seconds: float | None = None
+    log: tuple[str, ...] = ()
+
+
+StepResult = Succeeded | Running | Failed | Errored
+
+
+class InvalidContent(ValueError):
+    """The release's content can't go to this target. Each problem is a sentence for people."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = tuple(problems)
+
+
+class Target(Protocol):
+    """One kind of target. Every method may be called again after a crash: observe first, then act."""
+
+    def render(self, work: Work) -> tuple[Manifest, ...]:
+        """The objects exactly as they will be applied. Pure: no network. Raises InvalidContent."""
+        ...
+
+    def preflight(self, work: Work) -> StepResult:
+        """Cluster reachable, every right granted, every object accepted by a dry run. Changes nothing."""
+        ...
+
+    def apply(self, work: Work) -> StepResult:
+        """Make the cluster hold `work.objects`. Idempotent, fenced by `work.sequence`."""
+        ...
+
+    def observe(self, work: Work) -> StepResult:
+        """Succeeded when every workload runs the wanted revision and nothing else; Failed when it never will."""
+        ...
