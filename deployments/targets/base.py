@@ -6,6 +6,7 @@ no adapter may put a kubeconfig, a token or a Secret's data into a message, a lo
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
 Manifest = Mapping[str, Any]
@@ -102,6 +103,10 @@ class Target(Protocol):
         """Make the cluster hold `work.objects`. Idempotent, fenced by `work.sequence`."""
         ...
 
-    def observe(self, work: Work) -> StepResult:
-        """Succeeded when every workload runs the wanted revision and nothing else; Failed when it never will."""
+    def observe(self, work: Work, *, checkpoint: Mapping[str, Any], now: datetime) -> StepResult:
+        """Succeeded when every workload runs the wanted revision and nothing else; Failed when it never will.
+
+        `checkpoint` is what the last `Running` of this step carried (empty at first): an adapter keeps there when it
+        first saw a bad state, so that a verdict can wait out a short grace. `now` is aware.
+        """
         ...
