@@ -1,0 +1,67 @@
+"""Who may administer people, and give rights on objects. The only importer of guardian beside `selectors`."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from django.db.models import Model, Q, QuerySet
+from guardian.shortcuts import assign_perm, remove_perm
+
+from accounts.models import ApiToken, Team, User
+from releasemgr.core.actors import Actor
+from releasemgr.core.errors import NotAllowed
+
+TEAM_PERMISSIONS = ("view_application", "develop_application", "approve_application", "deploy_application")
+
+
+def require(allowed: bool, *, permission: str, why: str) -> None:  # noqa: FBT001 - reads as a sentence
+    """Raise NotAllowed naming the missing `permission` unless `allowed`. `why` is the sentence for the person."""
+    if not allowed:
+        raise NotAllowed(why, details={"permission": permission})
+
+
+def can_administer(actor: Actor) -> bool:
+    return actor.is_admin and actor.has_scope("admin:write")
+
+
+def can_manage_team(actor: Actor, team: Team) -> bool:
+    maintains = team.pk in actor.maintained_team_ids and actor.may_change("admin")
+    return can_administer(actor) or maintains
+
+
+def visible_users(actor: Actor) -> QuerySet[User]:
+    """People are colleagues: everybody who is logged in sees administrators, and the members of shared teams."""
+    if not actor.is_authenticated:
+        return User.objects.none()
+    if actor.is_admin:
+        return User.objects.all()
+    mine = Q(pk=actor.user_id) | Q(memberships__team__memberships__user=actor.user_id)
+    return User.objects.filter(mine).distinct()
+
+
+def visible_teams(actor: Actor) -> QuerySet[Team]:
+    if not actor.is_authenticated:
+        return Team.objects.none()
+    if actor.is_admin:
+        return Team.objects.all()
+    return Team.objects.filter(memberships__user=actor.user_id)
+
+
+def visible_tokens(actor: Actor) -> QuerySet[ApiToken]:
+    """One's own, never anybody else's."""
+    return ApiToken.objects.filter(user=actor.user_id) if actor.user_id else ApiToken.objects.none()
+
+
+def grant(team: Team, permissions: Iterable[str], obj: Model) -> None:
+    """Give the team's group each permission (a codename of the object's model) on `obj`."""
+    for permission in permissions:
+        assign_perm(permission, team.group, obj)
+
+
+def withdraw(team: Team, permissions: Iterable[str], obj: Model) -> None:
+    for permission in permissions:
+        remove_perm(permission, team.group, obj)
+
+
+def object_ids(actor: Actor, permission: str) -> frozenset[UUID] | None:
+    """Ids of the objects on which the actor holds `permission`; None means all of them."""
+    return None if actor.is_admin else actor.granted(permission)

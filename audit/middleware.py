@@ -1,0 +1,56 @@
+"""Gives every request its audit context, and records the attempts that were refused."""
+
+import ipaddress
+import logging
+import re
+import uuid
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase
+
+from audit.services import record_denied
+from releasemgr.core.actors import ANONYMOUS
+from releasemgr.core.context import RequestContext, request_context
+from releasemgr.core.errors import DomainError
+
+logger = logging.getLogger(__name__)
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+
+def client_ip(request: HttpRequest) -> str | None:
+    """The peer's address; behind a trusted proxy the rightmost forwarded address that is no proxy of ours."""
+    peer = str(request.META.get("REMOTE_ADDR", ""))
+    hops = [peer, *reversed(str(request.META.get("HTTP_X_FORWARDED_FOR", "")).split(","))]
+    for hop in hops:
+        address = hop.strip()
+        if address not in settings.TRUSTED_PROXIES:
+            break
+    try:
+        return str(ipaddress.ip_address(address))
+    except ValueError:
+        return None
+
+
+class RequestContextMiddleware:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        offered = request.headers.get("X-Request-ID", "")
+        request_id = offered if REQUEST_ID.fullmatch(offered) else uuid.uuid4().hex
+        with request_context(RequestContext(request_id=request_id, ip=client_ip(request))):
+            response = self.get_response(request)
+            if response.status_code == 403:
+                self._record_denied(request)
+        response.headers["X-Request-ID"] = request_id
+        return response
+
+    def _record_denied(self, request: HttpRequest) -> None:
+        error = getattr(request, "domain_error", None)
+        details = error.details if isinstance(error, DomainError) else {}
+        record_denied(
+            actor=getattr(request, "actor", ANONYMOUS),
+            what=f"{request.method} {request.path}",
+            data={"reason": str(error or "refused"), **details},
+        )

@@ -1,0 +1,169 @@
+"""One run that brings a release to an environment: the row that remembers the work."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from deployments.models.places import Target
+from deployments.statuses import OPEN, DeploymentKind, DeploymentStatus, StepName, StepStatus
+from releasemgr.core.models import Identified
+from releases.models import Application, Decision, Release
+
+
+class DeploymentQuerySet(models.QuerySet["Deployment"]):
+    def open(self) -> "DeploymentQuerySet":
+        return self.filter(status__in=OPEN)
+
+    def due(self, now: datetime) -> "DeploymentQuerySet":
+        """Open, its timer run out, and claimed by no living worker."""
+        unclaimed = Q(claimed_until__isnull=True) | Q(claimed_until__lt=now)
+        return self.open().filter(unclaimed, wake_at__lte=now)
+
+
+class Deployment(Identified):
+    """`claim_token` and `claimed_until` are the lease of the worker that ticks it; `wake_at` is its timer."""
+
+    target = models.ForeignKey(Target, on_delete=models.PROTECT, related_name="deployments")
+    application = models.ForeignKey(Application, on_delete=models.PROTECT, related_name="deployments")
+    environment = models.ForeignKey("deployments.Environment", on_delete=models.PROTECT, related_name="deployments")
+    release = models.ForeignKey(Release, on_delete=models.PROTECT, related_name="deployments")
+    kind = models.CharField(max_length=10, choices=DeploymentKind, default=DeploymentKind.DEPLOY)
+    status = models.CharField(max_length=12, choices=DeploymentStatus, default=DeploymentStatus.PENDING)
+    sequence = models.PositiveBigIntegerField(editable=False)
+    automatic = models.BooleanField(default=False, editable=False)
+    deployed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="deployments"
+    )
+    reason = models.TextField(blank=True, max_length=2000)
+    not_before = models.DateTimeField(null=True, blank=True)
+    not_after = models.DateTimeField(null=True, blank=True)
+    rolls_back = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="rollbacks")
+    started_at = models.DateTimeField(null=True, editable=False)
+    completed_at = models.DateTimeField(null=True, editable=False)
+    error_message = models.TextField(blank=True, editable=False)
+    # What the gates said last, for pages and answers: [{kind, open, sentence, opens_at, can_open}].
+    gates = models.JSONField(default=list, editable=False)
+    # The content at the time it was asked for; the engine refuses to go on with another.
+    release_digest = models.CharField(max_length=71, editable=False)
+    objects_applied = models.JSONField(null=True, editable=False)
+    evidence = models.JSONField(default=dict, editable=False)
+    cancel_requested_at = models.DateTimeField(null=True, editable=False)
+    cancel_requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+", editable=False
+    )
+    claim_token = models.UUIDField(null=True, editable=False)
+    claimed_until = models.DateTimeField(null=True, editable=False)
+    wake_at = models.DateTimeField(null=True, editable=False)
+
+    objects = DeploymentQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["target"],
+                condition=Q(status=DeploymentStatus.IN_PROGRESS),
+                name="one_deployment_in_progress_per_target",
+            ),
+            models.UniqueConstraint(fields=["target", "sequence"], name="deployment_sequence_of_target"),
+            models.UniqueConstraint(
+                fields=["rolls_back"],
+                condition=Q(automatic=True),
+                name="one_automatic_rollback_per_deployment",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=DeploymentStatus.values), name="deployment_status_known"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["-created_at", "-id"], name="deployment_newest"),
+            models.Index(fields=["target", "-sequence"], name="deployment_of_target"),
+            models.Index(fields=["application", "-created_at", "-id"], name="deployment_of_application"),
+            models.Index(fields=["wake_at"], condition=Q(status__in=sorted(OPEN)), name="deployment_due"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.release} to {self.environment.name}"
+
+    @property
+    def audit_application_id(self) -> UUID:
+        return self.application_id
+
+    @property
+    def is_open(self) -> bool:
+        return self.status in OPEN
+
+    @property
+    def is_rollback(self) -> bool:
+        return self.kind == DeploymentKind.ROLLBACK
+
+
+class Step(Identified):
+    """One part of the plan. `checkpoint` is what the adapter wants to remember until the next tick."""
+
+    deployment = models.ForeignKey(Deployment, on_delete=models.CASCADE, related_name="steps")
+    position = models.PositiveSmallIntegerField()
+    name = models.CharField(max_length=20, choices=StepName)
+    status = models.CharField(max_length=10, choices=StepStatus, default=StepStatus.PENDING)
+    message = models.TextField(blank=True)
+    started_at = models.DateTimeField(null=True)
+    completed_at = models.DateTimeField(null=True)
+    attempts = models.PositiveIntegerField(default=0)
+    checkpoint = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["deployment", "position"]
+        constraints = [
+            models.UniqueConstraint(fields=["deployment", "position"], name="step_position_of_deployment"),
+            models.CheckConstraint(condition=Q(status__in=StepStatus.values), name="step_status_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_name_display()} of {self.deployment}"
+
+    @property
+    def audit_application_id(self) -> UUID:
+        return self.deployment.application_id
+
+
+class LogLine(models.Model):
+    """A line of the deployment's log, as people read it."""
+
+    deployment = models.ForeignKey(Deployment, on_delete=models.CASCADE, related_name="log")
+    step = models.CharField(max_length=20, choices=StepName, blank=True)
+    level = models.CharField(max_length=7, default="info")
+    message = models.TextField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+        indexes = [models.Index(fields=["deployment", "id"], name="log_of_deployment")]
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class DeploymentApproval(Identified):
+    """One person's decision about one deployment. A trigger refuses the person who asked for it."""
+
+    deployment = models.ForeignKey(Deployment, on_delete=models.CASCADE, related_name="approvals")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    decision = models.CharField(max_length=10, choices=Decision)
+    comment = models.TextField(blank=True, max_length=5000)
+    digest = models.CharField(max_length=71)
+
+    class Meta:
+        ordering = ["created_at", "id"]
+        constraints = [
+            models.UniqueConstraint(fields=["deployment", "user"], name="one_decision_per_person_and_deployment")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} {self.decision} {self.deployment}"
+
+    @property
+    def audit_application_id(self) -> UUID:
+        return self.deployment.application_id

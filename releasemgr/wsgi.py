@@ -1,0 +1,8 @@
+"""HTTP only; live pages then poll."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "releasemgr.settings")
+application = get_wsgi_application()

@@ -1,0 +1,169 @@
+"""Kubernetes manifests as text from people: parsed with limits, and judged before anything is stored.
+
+The limits stand before the parser: aliases are refused (a bomb of a few hundred bytes unfolds to hundreds of
+megabytes), and so are deep nesting, long documents and duplicate keys.
+"""
+
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from typing import Any
+
+import yaml
+
+from releasemgr.core.errors import Invalid
+
+Manifest = dict[str, Any]
+
+MAX_BYTES = 512 * 1024
+MAX_OBJECTS = 200
+MAX_DEPTH = 40
+# What a release may hold: namespaced kinds only; rights, webhooks and whole namespaces are an operator's business.
+KINDS = {
+    "v1": {"ConfigMap", "Secret", "Service", "ServiceAccount", "PersistentVolumeClaim"},
+    "apps/v1": {"Deployment", "StatefulSet", "DaemonSet"},
+    "batch/v1": {"Job", "CronJob"},
+    "networking.k8s.io/v1": {"Ingress", "NetworkPolicy"},
+    "autoscaling/v2": {"HorizontalPodAutoscaler"},
+    "policy/v1": {"PodDisruptionBudget"},
+}
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader without aliases, with a depth limit, and strict about duplicate keys."""
+
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark
+            raise yaml.MarkedYAMLError(None, None, "aliases (*name) are not allowed: write the value out", mark)
+        self.depth += 1
+        if self.depth > MAX_DEPTH:
+            mark = self.peek_event().start_mark
+            raise yaml.MarkedYAMLError(None, None, f"nested deeper than {MAX_DEPTH} levels", mark)
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self.depth -= 1
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002
+        seen: set[str] = set()
+        for key, _value in node.value:
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(None, None, f"the key “{key.value}” stands twice", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+# YAML 1.1 reads unquoted dates as datetime objects, which JSON and Kubernetes do not know: keep them text.
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def parse_manifests(text: str) -> list[Manifest]:
+    """The Kubernetes objects in `text`, lists unfolded. Raises Invalid: details["manifests"] holds each problem."""
+    documents = _load(text)
+    problems: list[str] = []
+    objects = list(_unfold(documents, problems))
+    for number, obj in enumerate(objects, start=1):
+        problems.extend(_judge(obj, number))
+    if not problems and not objects:
+        problems.append("The manifests are empty. Paste at least one Kubernetes object.")
+    if len(objects) > MAX_OBJECTS:
+        problems.append(f"{len(objects)} objects in one release; at most {MAX_OBJECTS} are taken.")
+    problems.extend(_duplicates(objects) if not problems else [])
+    if problems:
+        raise _invalid(problems)
+    return objects
+
+
+def _invalid(problems: list[str]) -> Invalid:
+    return Invalid(problems[0], details={"manifests": problems[:20]})
+
+
+def _load(text: str) -> list[Any]:
+    if len(text.encode()) > MAX_BYTES:
+        raise _invalid([f"The manifests are larger than {MAX_BYTES // 1024} kB. Split the release."])
+    try:
+        return [document for document in yaml.load_all(text, Loader=_Loader) if document is not None]  # noqa: S506
+    except yaml.MarkedYAMLError as exc:
+        mark = exc.problem_mark
+        where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+        raise _invalid([f"The manifests are not valid YAML: {exc.problem}{where}."]) from None
+    except (yaml.YAMLError, ValueError, RecursionError) as exc:
+        first_line = (str(exc) or type(exc).__name__).splitlines()[0]
+        raise _invalid([f"The manifests are not valid YAML: {first_line}."]) from None
+
+
+def _unfold(documents: Iterable[Any], problems: list[str]) -> Iterator[Manifest]:
+    for number, document in enumerate(documents, start=1):
+        if not isinstance(document, dict):
+            problems.append(f"Document {number} is not a Kubernetes object, it is plain {type(document).__name__}.")
+        elif document.get("kind") == "List" and isinstance(document.get("items"), list):
+            yield from _unfold(document["items"], problems)
+        else:
+            yield document
+
+
+def _judge(obj: Manifest, number: int) -> Iterator[str]:
+    kind, api_version, metadata = obj.get("kind"), obj.get("apiVersion"), obj.get("metadata")
+    if not isinstance(kind, str) or not isinstance(api_version, str):
+        yield f"Object {number} is not a Kubernetes object: it needs apiVersion and kind."
+        return
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str) or not metadata["name"]:
+        yield f"Object {number} ({kind}) needs metadata.name."
+        return
+    if kind not in KINDS.get(api_version, set()):
+        yield (
+            f"{kind} {metadata['name']} ({api_version}) is not a kind that a release may hold. "
+            f"Allowed: {', '.join(sorted(name for kinds in KINDS.values() for name in kinds))}."
+        )
+    elif _not_json(obj):
+        yield f"{kind} {metadata['name']} holds a value that JSON cannot express (only text keys and plain values)."
+    elif kind in WORKLOADS and not pod_containers(obj):
+        yield f"{kind} {metadata['name']} has no containers."
+
+
+def _not_json(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(not isinstance(key, str) or _not_json(item) for key, item in value.items())
+    if isinstance(value, list):
+        return any(map(_not_json, value))
+    if isinstance(value, float):
+        return value != value or value in (float("inf"), float("-inf"))  # noqa: PLR0124 - NaN
+    return not (value is None or isinstance(value, str | int | bool))
+
+
+def _duplicates(objects: Iterable[Manifest]) -> Iterator[str]:
+    seen: set[tuple[str, str]] = set()
+    for obj in objects:
+        identity = (obj["kind"], obj["metadata"]["name"])
+        if identity in seen:
+            yield f"{identity[0]} {identity[1]} stands twice in the manifests."
+        seen.add(identity)
+
+
+WORKLOADS = {"Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob"}
+
+
+def pod_containers(obj: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The containers and init containers of a workload; empty for anything else, whatever its shape."""
+    spec: Any = obj.get("spec")
+    path = ("jobTemplate", "spec", "template", "spec") if obj.get("kind") == "CronJob" else ("template", "spec")
+    for key in path:
+        spec = spec.get(key) if isinstance(spec, Mapping) else None
+    if not isinstance(spec, Mapping):
+        return []
+    found = [spec.get("containers"), spec.get("initContainers")]
+    return [item for items in found if isinstance(items, list) for item in items if isinstance(item, Mapping)]
+
+
+def container_names(objects: Iterable[Mapping[str, Any]]) -> set[str]:
+    names = (container.get("name") for obj in objects for container in pod_containers(obj))
+    return {name for name in names if isinstance(name, str)}
+
+
+def namespaces(objects: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Namespaces that the manifests name themselves."""
+    return {obj["metadata"]["namespace"] for obj in objects if obj["metadata"].get("namespace")}
