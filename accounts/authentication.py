@@ -27,5 +27,3 @@ class TokenAuthentication(KnoxTokenAuthentication):  # type: ignore[misc]
             return super().authenticate_credentials(token)  # type: ignore[no-any-return]
         except AuthenticationFailed:
             raise AuthenticationFailed(INVALID) from None
-
-

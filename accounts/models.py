@@ -46,7 +46,9 @@ class User(Identified, AbstractBaseUser, PermissionsMixin):
         null=True,
         blank=True,
         help_text="May be used instead of the email address to log in.",
-        validators=[RegexValidator(r"^[a-z0-9][a-z0-9._-]*\Z", "Lower-case letters, digits, dot, dash and underscore.")],
+        validators=[
+            RegexValidator(r"^[a-z0-9][a-z0-9._-]*\Z", "Lower-case letters, digits, dot, dash and underscore.")
+        ],
     )
     name = models.CharField(max_length=150)
     role = models.CharField(max_length=10, choices=Role, default=Role.VIEWER)

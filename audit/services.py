@@ -39,9 +39,7 @@ def record(
 
 def record_denied(*, actor: Actor, what: str, data: Mapping[str, Any]) -> Event:
     """An attempt that a policy refused. `what` is the method and path or the socket topic."""
-    return _write(
-        "access.denied", actor=actor, resource_type="request", resource_id="", resource_label=what, data=data
-    )
+    return _write("access.denied", actor=actor, resource_type="request", resource_id="", resource_label=what, data=data)
 
 
 def record_login(action: str, *, actor: Actor, login: str) -> Event:

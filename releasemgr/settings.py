@@ -99,6 +99,7 @@ DATABASES = {
         # At 0 each enqueue reconnects: twelve times slower.
         "CONN_MAX_AGE": 600,
         "CONN_HEALTH_CHECKS": True,
+        "TEST": {"NAME": env.str("TEST_DATABASE", "test_releasemgr")},
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

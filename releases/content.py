@@ -24,7 +24,9 @@ CONTAINER_NAME = re.compile(r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")
 def clean_artifacts(raw: Any) -> dict[str, Any]:
     """The artifacts in their one stored form. Raises Invalid with every problem found, by field."""
     if not isinstance(raw, Mapping):
-        raise Invalid("Artifacts must be an object.", details={"artifacts": ["Send an object with images or manifests."]})
+        raise Invalid(
+            "Artifacts must be an object.", details={"artifacts": ["Send an object with images or manifests."]}
+        )
     problems: list[str] = []
     unknown = sorted(set(map(str, raw)) - FIELDS)
     if unknown:

@@ -86,7 +86,7 @@ def _load(text: str) -> list[Any]:
     if len(text.encode()) > MAX_BYTES:
         raise _invalid([f"The manifests are larger than {MAX_BYTES // 1024} kB. Split the release."])
     try:
-        return [document for document in yaml.load_all(text, Loader=_Loader) if document is not None]  # noqa: S506
+        return [document for document in yaml.load_all(text, Loader=_Loader) if document is not None]
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark
         where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
@@ -131,7 +131,7 @@ def _not_json(value: Any) -> bool:
     if isinstance(value, list):
         return any(map(_not_json, value))
     if isinstance(value, float):
-        return value != value or value in (float("inf"), float("-inf"))  # noqa: PLR0124 - NaN
+        return value != value or value in (float("inf"), float("-inf"))
     return not (value is None or isinstance(value, str | int | bool))
 
 

@@ -18,9 +18,7 @@ RELEASE_MOVES = TransitionTable(
     {
         ReleaseStatus.DRAFT: frozenset({ReleaseStatus.IN_REVIEW, ReleaseStatus.CANCELLED}),
         ReleaseStatus.IN_REVIEW: frozenset({ReleaseStatus.APPROVED, ReleaseStatus.DRAFT, ReleaseStatus.CANCELLED}),
-        ReleaseStatus.APPROVED: frozenset(
-            {ReleaseStatus.RELEASED, ReleaseStatus.IN_REVIEW, ReleaseStatus.CANCELLED}
-        ),
+        ReleaseStatus.APPROVED: frozenset({ReleaseStatus.RELEASED, ReleaseStatus.IN_REVIEW, ReleaseStatus.CANCELLED}),
         ReleaseStatus.RELEASED: frozenset(),
         ReleaseStatus.CANCELLED: frozenset(),
     }

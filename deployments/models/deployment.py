@@ -74,9 +74,7 @@ class Deployment(Identified):
                 condition=Q(automatic=True),
                 name="one_automatic_rollback_per_deployment",
             ),
-            models.CheckConstraint(
-                condition=Q(status__in=DeploymentStatus.values), name="deployment_status_known"
-            ),
+            models.CheckConstraint(condition=Q(status__in=DeploymentStatus.values), name="deployment_status_known"),
         ]
         indexes = [
             models.Index(fields=["-created_at", "-id"], name="deployment_newest"),

@@ -50,9 +50,7 @@ class Environment(Identified):
     auto_rollback = models.BooleanField(
         default=True, help_text="Bring back the last good release when a deployment fails."
     )
-    requires = models.ForeignKey(
-        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="required_by"
-    )
+    requires = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="required_by")
     soak_minutes = models.PositiveIntegerField(default=0)
     verify_seconds = models.PositiveIntegerField(default=0)
 

@@ -57,7 +57,7 @@ class Actor:
         return (self.is_admin or self.role == "engineer") and self.has_scope(f"{area}:write")
 
     def granted(self, permission: str) -> frozenset[UUID]:
-        """Ids of the objects on which the actor's teams (or the actor) hold `permission`. Admins: ask is_admin first."""
+        """Ids of the objects on which the actor's teams hold `permission`. For administrators ask `is_admin` first."""
         return self.grants.get(permission, frozenset())
 
     def holds(self, permission: str, object_id: UUID) -> bool:

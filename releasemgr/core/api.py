@@ -107,6 +107,7 @@ class CursorPages(CursorPagination):
         if not asked:
             return default
         if asked.lstrip("-") not in allowed:
-            raise exceptions.ValidationError({"ordering": [f"Order by one of: {', '.join(allowed) or 'nothing here'}."]})
+            fields = ", ".join(allowed) or "nothing here"
+            raise exceptions.ValidationError({"ordering": [f"Order by one of: {fields}."]})
         # The key makes the order total, so that a page boundary never falls inside equal values.
         return (asked, "-id" if asked.startswith("-") else "id")

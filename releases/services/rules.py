@@ -1,0 +1,39 @@
+"""What operators do with approval rules."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+
+from audit.services import record
+from releasemgr.core.actors import Actor
+from releasemgr.core.changes import assign, validate
+from releases.models import ApprovalRule
+from releases.services.access import require_set_up
+
+
+@transaction.atomic
+def create_approval_rule(*, actor: Actor, **fields: Any) -> ApprovalRule:
+    require_set_up(actor)
+    rule = ApprovalRule(**fields)
+    validate(rule)
+    rule.save(force_insert=True)
+    record("approval_rule.created", actor=actor, subject=rule)
+    return rule
+
+
+@transaction.atomic
+def update_approval_rule(*, actor: Actor, rule: ApprovalRule, changes: Mapping[str, Any]) -> ApprovalRule:
+    require_set_up(actor)
+    differences = assign(rule, changes)
+    validate(rule)
+    rule.save(update_fields=list(changes))
+    record("approval_rule.updated", actor=actor, subject=rule, changes=differences)
+    return rule
+
+
+@transaction.atomic
+def delete_approval_rule(*, actor: Actor, rule: ApprovalRule) -> None:
+    require_set_up(actor)
+    record("approval_rule.deleted", actor=actor, subject=rule)
+    rule.delete()

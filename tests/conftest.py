@@ -1,0 +1,66 @@
+"""People and places that every test may ask for."""
+
+from collections.abc import Iterator
+
+import pytest
+from django.db import connection
+from django.db.backends.postgresql.operations import DatabaseOperations
+from rest_framework.test import APIClient
+
+from accounts.models import Team, User
+from tests import factories
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _truncate_the_append_only_log_between_transactional_tests() -> Iterator[None]:
+    """TRUNCATE is refused in production; only here the tables' owner lifts the trigger while Django flushes."""
+    original = DatabaseOperations.execute_sql_flush
+
+    def flush(self: DatabaseOperations, sql_list: list[str]) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE audit_event DISABLE TRIGGER audit_event_no_truncate")
+        original(self, sql_list)
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE audit_event ENABLE TRIGGER audit_event_no_truncate")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DatabaseOperations, "execute_sql_flush", flush)
+        yield
+
+
+@pytest.fixture
+def team(db: None) -> Team:
+    return factories.team()
+
+
+@pytest.fixture
+def deployer(team: Team) -> User:
+    """An engineer of the team: writes releases and deploys them."""
+    return factories.user("deployer", role="engineer", teams=[team])
+
+
+@pytest.fixture
+def approver(team: Team) -> User:
+    """A second engineer of the team: approves."""
+    return factories.user("approver", role="engineer", teams=[team])
+
+
+@pytest.fixture
+def viewer(team: Team) -> User:
+    return factories.user("viewer", role="viewer", teams=[team])
+
+
+@pytest.fixture
+def outsider(db: None) -> User:
+    """An engineer of another team: must see nothing of ours."""
+    return factories.user("outsider", role="engineer", teams=[factories.team(slug="others", name="Others")])
+
+
+@pytest.fixture
+def admin(db: None) -> User:
+    return factories.user("admin", role="admin")
+
+
+@pytest.fixture
+def api() -> APIClient:
+    return APIClient()
