@@ -1,0 +1,41 @@
+"""Hands work to the task cluster; with `broker`, the only importer of django_q."""
+
+from datetime import timedelta
+from functools import partial
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+from django_q.brokers import get_broker
+from django_q.conf import Conf
+from django_q.tasks import async_task, schedule
+
+Id = str | int | UUID
+
+
+def enqueue(task: str, *ids: Id) -> None:
+    """Run the function at dotted path `task` with `ids` in a worker once the open transaction commits.
+
+    At least once (Redis: at most once); nothing is left after a rollback. A task that fails is not run again: the row
+    it works on decides about retries. UUIDs arrive as text.
+    """
+    submit = partial(async_task, task, *plain(ids), ack_failure=True)
+    if Conf.ORM:
+        submit()
+    else:
+        # robust: the change is committed; a queue out of reach must not make it look failed.
+        transaction.on_commit(submit, robust=True)
+
+
+def enqueue_in(seconds: float, task: str, *ids: Id) -> None:
+    """As `enqueue`, but not before `seconds` have passed (Redis: looked at every 30 seconds)."""
+    if Conf.ORM:
+        broker = get_broker()
+        broker.delay = seconds
+        async_task(task, *plain(ids), ack_failure=True, broker=broker)
+    else:
+        schedule(task, *plain(ids), next_run=timezone.now() + timedelta(seconds=seconds))
+
+
+def plain(ids: tuple[Id, ...]) -> list[str | int]:
+    return [str(value) if isinstance(value, UUID) else value for value in ids]

@@ -1,0 +1,88 @@
+"""A task cluster in processes of its own on the test's database, and tasks that leave a mark in a file.
+
+Run as a module it is the cluster; `Cluster` starts and ends it.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+ROOT = Path(__file__).parents[2]
+
+
+class Cluster:
+    """Two workers; `options` override Q_CLUSTER. Ready when `with` is entered."""
+
+    def __init__(self, log: Path, **options: Any) -> None:
+        self.log = log
+        self.options = options
+
+    def __enter__(self) -> "Cluster":
+        environment = os.environ | {
+            "CLUSTER_DATABASES": json.dumps(settings.DATABASES["default"], default=str),
+            "CLUSTER_OPTIONS": json.dumps(self.options),
+            "DJANGO_SETTINGS_MODULE": os.environ.get("DJANGO_SETTINGS_MODULE", settings.SETTINGS_MODULE),
+        }
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tests.core.cluster"],
+                cwd=ROOT,
+                env=environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        wait_for(lambda: self.log.read_text().count("ready for work") >= 2 and "pushing tasks" in self.log.read_text())
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
+    """The condition's first true value; fails after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+    return value
+
+
+def mark(path: str, word: str) -> None:
+    with Path(path).open("a") as marks:
+        marks.write(f"{word} {os.getpid()}\n")
+
+
+def work(path: str, word: str, seconds: float) -> None:
+    mark(path, word)
+    time.sleep(seconds)
+    mark(path, f"{word}-end")
+
+
+def fail(path: str, word: str) -> None:
+    mark(path, word)
+    raise RuntimeError("as told")
+
+
+def main() -> None:
+    settings.DATABASES["default"].update(json.loads(os.environ["CLUSTER_DATABASES"]))
+    settings.Q_CLUSTER.update(json.loads(os.environ["CLUSTER_OPTIONS"]))
+    settings.LOGGING = {"version": 1, "root": {"level": "INFO", "handlers": []}, "disable_existing_loggers": False}
+    import django
+    from django.core.management import call_command
+
+    django.setup()
+    call_command("qcluster")
+
+
+if __name__ == "__main__":
+    main()
