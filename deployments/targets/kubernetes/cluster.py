@@ -1,0 +1,165 @@
+"""The few things we ask of a cluster: plain mappings in and out, and only errors from `errors`."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from kubernetes.dynamic import Resource
+
+from deployments.targets.base import Connection, Manifest
+from deployments.targets.kubernetes.connections import forget_client, get_client
+from deployments.targets.kubernetes.errors import NotFound, Unauthenticated, Unavailable, ask
+from deployments.targets.kubernetes.wording import clean, clean_block
+
+FIELD_MANAGER = "releasemgr"
+APPLY = "application/apply-patch+yaml"
+PAGE_SIZE = 500
+LOG_LINES = 50
+LOG_BYTES = 16_384
+
+Query = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterVersion:
+    """A cluster that answered: its URL and its version, such as `v1.36.0`."""
+
+    server: str
+    version: str
+
+
+def check_cluster(connection: Connection) -> ClusterVersion:
+    """Asks the cluster for its version. Raises InvalidKubeconfig or a ClusterError with a sentence for people."""
+    return Cluster(connection).version()
+
+
+class Cluster:
+    """One cluster, through the cached client of this process."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._client = get_client(connection)
+        self.server: str = self._client.configuration.host
+
+    def version(self) -> ClusterVersion:
+        answer = self._request("reach the cluster", "GET", "/version")
+        if not isinstance(answer.get("gitVersion"), str):
+            raise Unavailable(f"Could not reach the cluster: {self.server} does not speak the Kubernetes API.")
+        return ClusterVersion(self.server, clean(answer["gitVersion"], limit=60))
+
+    def resource(self, api_version: str, kind: str) -> Resource:
+        """How the cluster serves a kind. Asks again before it says UnknownKind, so a new CRD is seen."""
+        return ask(
+            f"find {kind} ({api_version})",
+            self.server,
+            lambda: self._client.resources.get(api_version=api_version, kind=kind),
+        )
+
+    def get(self, api_version: str, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
+        """The live object, or None when there is none."""
+        try:
+            return self._request(f"read {kind} {name}", "GET", self._path(api_version, kind, namespace, name))
+        except NotFound:
+            return None
+
+    def list(
+        self, api_version: str, kind: str, namespace: str, *, labels: str = "", fields: str = ""
+    ) -> list[dict[str, Any]]:
+        """At most PAGE_SIZE objects that match the selectors."""
+        query = [("limit", str(PAGE_SIZE))]
+        query += [("labelSelector", labels)] if labels else []
+        query += [("fieldSelector", fields)] if fields else []
+        answer = self._request(f"list {kind}", "GET", self._path(api_version, kind, namespace), query=query)
+        # Items of a typed list come without their kind.
+        return [{"kind": kind, "apiVersion": api_version} | item for item in answer.get("items") or []]
+
+    def apply(self, manifest: Manifest, *, dry_run: bool = False, resource_version: str = "") -> dict[str, Any]:
+        """Server-side apply as our field manager, never forced.
+
+        With `resource_version` the cluster refuses (Modified) if the object has changed since that version.
+        """
+        body = {**manifest, "metadata": dict(manifest["metadata"])}
+        if resource_version:
+            body["metadata"]["resourceVersion"] = resource_version
+        kind, name = str(manifest["kind"]), str(body["metadata"]["name"])
+        path = self._path(str(manifest["apiVersion"]), kind, str(body["metadata"].get("namespace", "")), name)
+        query = [("fieldManager", FIELD_MANAGER), ("fieldValidation", "Strict")]
+        query += [("dryRun", "All")] if dry_run else []
+        return self._request(
+            f"apply {kind} {name}",
+            "PATCH",
+            path,
+            query=query,
+            body=body,
+            content_type=APPLY,
+            quote_answer=kind != "Secret",
+        )
+
+    def is_allowed(self, verb: str, group: str, resource: str, namespace: str, subresource: str = "") -> bool:
+        """Whether our credentials may do this, as the cluster's authorizer sees it."""
+        attributes = {"namespace": namespace, "verb": verb, "group": group, "resource": resource}
+        if subresource:
+            attributes["subresource"] = subresource
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": attributes},
+        }
+        path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+        answer = self._request("ask for our rights", "POST", path, body=review)
+        return (answer.get("status") or {}).get("allowed") is True
+
+    def log_tail(self, namespace: str, pod: str, container: str, *, previous: bool) -> tuple[str, ...]:
+        """The last lines that a container wrote; `previous` reads the run before the last restart."""
+        path = f"/api/v1/namespaces/{quote(namespace, safe='')}/pods/{quote(pod, safe='')}/log"
+        query = [("container", container), ("tailLines", str(LOG_LINES)), ("limitBytes", str(LOG_BYTES))]
+        query += [("previous", "true")] if previous else []
+        data = self._raw(f"read the log of {pod}", "GET", path, query=query)
+        return tuple(clean_block(data.decode("utf-8", "replace"), limit=LOG_BYTES).splitlines()[-LOG_LINES:])
+
+    def _path(self, api_version: str, kind: str, namespace: str, name: str = "") -> str:
+        resource = self.resource(api_version, kind)
+        path: str = resource.path(
+            name=quote(name, safe="") or None, namespace=quote(namespace, safe="") if resource.namespaced else None
+        )
+        return path
+
+    def _request(self, doing: str, method: str, path: str, **options: Any) -> dict[str, Any]:
+        data = self._raw(doing, method, path, **options)
+
+        def parse() -> dict[str, Any]:
+            answer = json.loads(data)
+            if not isinstance(answer, dict):
+                raise TypeError
+            return answer
+
+        return ask(doing, self.server, parse)
+
+    def _raw(
+        self,
+        doing: str,
+        method: str,
+        path: str,
+        *,
+        query: Query = (),
+        body: Mapping[str, Any] | None = None,
+        content_type: str = "application/json",
+        quote_answer: bool = True,
+    ) -> bytes:
+        def send() -> bytes:
+            answer = self._client.request(
+                method, path, body=body, query_params=list(query), content_type=content_type, serialize=False
+            )
+            data: bytes = answer.data
+            return data
+
+        return self._guarded(doing, send, quote_answer=quote_answer)
+
+    def _guarded(self, doing: str, send: Callable[[], bytes], *, quote_answer: bool) -> bytes:
+        try:
+            return ask(doing, self.server, send, quote=quote_answer)
+        except Unauthenticated:
+            forget_client(self._connection)
+            raise

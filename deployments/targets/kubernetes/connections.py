@@ -1,0 +1,148 @@
+"""One API client for each cluster and process.
+
+Clients hold sockets and locks, so they are never shared across a fork: a forked child starts with an empty cache.
+"""
+
+import os
+import tempfile
+import threading
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import urllib3.util
+from kubernetes.client import ApiClient, Configuration
+from kubernetes.dynamic import DynamicClient, LazyDiscoverer
+
+from deployments.targets.base import Connection
+from deployments.targets.kubernetes.errors import ask
+from deployments.targets.kubernetes.kubeconfig import Credentials, InvalidKubeconfig, read_kubeconfig
+
+MOST_CLIENTS = 32
+POOL_SIZE = 16
+CONNECT_TIMEOUT_SECONDS = 5.0
+READ_TIMEOUT_SECONDS = 30.0
+USER_AGENT = "releasemgr"
+
+
+class MemoryDiscoverer(LazyDiscoverer):  # type: ignore[misc]
+    """Discovery without the cache file.
+
+    The client writes that file without a lock, with mode 644, and believes whatever it finds in it. Asking anew costs
+    each process two requests and one more for each API group it uses.
+    """
+
+    def _write_cache(self) -> None:
+        """Nothing is written: the cache lives as long as the client."""
+
+
+class _Clients:
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.by_key: OrderedDict[tuple[int, str], DynamicClient] = OrderedDict()
+
+    def get(self, connection: Connection) -> DynamicClient:
+        key = (os.getpid(), connection.key)
+        with self.lock:
+            found = self.by_key.get(key)
+            if found is not None:
+                self.by_key.move_to_end(key)
+                return found
+        # Connecting happens outside the lock: one cluster that does not answer must not hold up the others.
+        made = _connect(connection)
+        with self.lock:
+            kept = self.by_key.setdefault(key, made)
+            while len(self.by_key) > MOST_CLIENTS:
+                self.by_key.popitem(last=False)
+        return kept
+
+    def forget(self, key: str) -> None:
+        with self.lock:
+            self.by_key.pop((os.getpid(), key), None)
+
+
+_clients = _Clients()
+
+
+def _start_afresh() -> None:
+    # The parent's lock may be held and its sockets are in use: drop both unused.
+    global _clients
+    _clients = _Clients()
+
+
+os.register_at_fork(after_in_child=_start_afresh)
+
+
+def get_client(connection: Connection) -> DynamicClient:
+    """The client for this cluster, made on first use. Raises InvalidKubeconfig or a ClusterError."""
+    return _clients.get(connection)
+
+
+def forget_client(connection: Connection) -> None:
+    """Drops the cached client, for instance after its credentials were refused."""
+    _clients.forget(connection.key)
+
+
+def open_client(connection: Connection) -> ApiClient:
+    """A client of one's own, not cached: for long-lived watches. Makes no request. Raises InvalidKubeconfig."""
+    credentials = read_kubeconfig(connection.kubeconfig)
+    client = ApiClient(_configuration(credentials))
+    client.user_agent = USER_AGENT
+    if credentials.client_certificate:
+        client.rest_client.pool_manager.connection_pool_kw["ssl_context"] = _client_context(credentials)
+    return client
+
+
+def _connect(connection: Connection) -> DynamicClient:
+    client = open_client(connection)
+    server = client.configuration.host
+    # The path never exists, so nothing is read either.
+    return ask(
+        "reach the cluster",
+        server,
+        lambda: DynamicClient(_WithTimeouts(client), cache_file=os.devnull + "/none", discoverer=MemoryDiscoverer),
+    )
+
+
+class _WithTimeouts:
+    """An ApiClient whose every request has timeouts; discovery offers no way to pass them."""
+
+    def __init__(self, client: ApiClient) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def call_api(self, *args: Any, _request_timeout: Any = None, **kwargs: Any) -> Any:
+        timeout = _request_timeout or (CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS)
+        return self._client.call_api(*args, _request_timeout=timeout, **kwargs)
+
+
+def _configuration(credentials: Credentials) -> Configuration:
+    configuration = Configuration(host=credentials.server, proxy=credentials.proxy_url or None)
+    configuration.verify_ssl = credentials.verify_tls
+    configuration.ca_cert_data = credentials.ca_data or None
+    configuration.tls_server_name = credentials.tls_server_name or None
+    configuration.connection_pool_maxsize = POOL_SIZE
+    configuration.keep_alive = True
+    # The client's default silently repeats each read three times; retries belong to the engine.
+    configuration.retries = False
+    if credentials.token:
+        configuration.api_key["BearerToken"] = f"Bearer {credentials.token}"
+    return configuration
+
+
+def _client_context(credentials: Credentials) -> Any:
+    context = urllib3.util.create_urllib3_context()
+    if credentials.verify_tls and not credentials.ca_data:
+        context.load_default_certs()
+    # OpenSSL reads keys from files only: the file lives for this one call, in a directory that only we can read.
+    with tempfile.TemporaryDirectory(prefix="releasemgr-") as directory:
+        path = Path(directory) / "client.pem"
+        path.touch(mode=0o600)
+        path.write_bytes(credentials.client_certificate + b"\n" + credentials.client_key)
+        try:
+            context.load_cert_chain(path)
+        except OSError:
+            raise InvalidKubeconfig("The kubeconfig's client certificate and key do not fit together.") from None
+    return context

@@ -1,0 +1,58 @@
+"""How long a bad state may last before it is a verdict. Pure; the memory is the step's checkpoint.
+
+Checkpoint: `{"first": <when the rollout was first observed>, "since": {"Deployment web:image": <when first seen>}}`,
+times as ISO 8601.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from deployments.targets.kubernetes import causes
+from deployments.targets.kubernetes.causes import Cause
+
+# A registry that hiccups answers the next pull; a node may still be on its way up.
+GRACE_SECONDS: Mapping[str, float] = {
+    causes.IMAGE: 4.0,
+    causes.CRASH: 4.0,
+    causes.CONFIG: 4.0,
+    causes.CREATION: 4.0,
+    causes.UNSCHEDULABLE: 15.0,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """What is remembered from observation to observation of one rollout step."""
+
+    now: datetime
+    first: datetime
+    since: Mapping[str, datetime] = field(default_factory=dict)
+
+    @classmethod
+    def recall(cls, checkpoint: Mapping[str, Any], now: datetime) -> "Patience":
+        since = {key: datetime.fromisoformat(at) for key, at in (checkpoint.get("since") or {}).items()}
+        first = checkpoint.get("first")
+        return cls(now=now, first=datetime.fromisoformat(first) if first else now, since=since)
+
+    def checkpoint(self, seen: Mapping[str, Iterable[Cause]]) -> dict[str, Any]:
+        """What to remember; a cause that is no longer seen is forgotten, so that its grace begins anew."""
+        kept = {_key(title, cause): self._since(title, cause) for title, found in seen.items() for cause in found}
+        return {"first": self.first.isoformat(), "since": {key: at.isoformat() for key, at in sorted(kept.items())}}
+
+    def remaining_seconds(self, title: str, cause: Cause, grace: Mapping[str, float]) -> float | None:
+        """Until this cause becomes a verdict: 0 or less when it is one, None when it never does by itself."""
+        if not cause.certain or cause.code not in grace:
+            return None
+        return grace[cause.code] - (self.now - self._since(title, cause)).total_seconds()
+
+    def waited_seconds(self) -> float:
+        return (self.now - self.first).total_seconds()
+
+    def _since(self, title: str, cause: Cause) -> datetime:
+        return self.since.get(_key(title, cause), self.now)
+
+
+def _key(title: str, cause: Cause) -> str:
+    return f"{title}:{cause.code}"

@@ -1,0 +1,153 @@
+"""Targets of kind `manifests`: any set of Kubernetes objects of one namespace."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from deployments.targets.base import Failed, Manifest, Running, StepResult, Succeeded, Work
+from deployments.targets.kubernetes import apply, causes, evidence, objects, preflight, render, rollout
+from deployments.targets.kubernetes.causes import Cause
+from deployments.targets.kubernetes.cluster import Cluster
+from deployments.targets.kubernetes.errors import ClusterError, as_result
+from deployments.targets.kubernetes.grace import GRACE_SECONDS, Patience
+from deployments.targets.kubernetes.kubeconfig import InvalidKubeconfig
+from deployments.targets.kubernetes.revisions import Scene
+from deployments.targets.kubernetes.rollout import Judgement, Phase
+
+POLL_SECONDS = 5.0
+# For kinds without a deadline of their own, and for Deployments whose condition still tells of an earlier rollout.
+DEADLINE_SECONDS = 600.0
+
+
+@dataclass(frozen=True)
+class ManifestsTarget:
+    """Server-side apply of rendered manifests, then watching every workload become what was asked.
+
+    `grace_seconds`: how long each kind of trouble (see `causes`) may last before it fails the rollout.
+    """
+
+    grace_seconds: Mapping[str, float] = field(default_factory=lambda: GRACE_SECONDS)
+
+    def render(self, work: Work) -> tuple[Manifest, ...]:
+        return render.render(work)
+
+    def preflight(self, work: Work) -> StepResult:
+        return _answering(work, preflight.preflight)
+
+    def apply(self, work: Work) -> StepResult:
+        return _answering(work, apply.apply_objects)
+
+    def observe(self, work: Work, *, checkpoint: Mapping[str, Any], now: datetime) -> StepResult:
+        patience = Patience.recall(checkpoint, now)
+        return _answering(work, lambda cluster, work: self._observe(cluster, work, patience))
+
+    def _observe(self, cluster: Cluster, work: Work, patience: Patience) -> StepResult:
+        judged: dict[str, Judgement] = {}
+        for item in work.objects:
+            if not objects.is_rolled(item):
+                continue
+            scene = _look(cluster, item, work)
+            if isinstance(scene, Failed):
+                return scene
+            judgement = rollout.judge(scene)
+            failure = self._failure(judgement, scene, patience)
+            if failure is not None:
+                return _told(cluster, work, scene, failure)
+            judged[objects.title(item)] = judgement
+        return self._summary(judged, patience)
+
+    def _failure(self, judgement: Judgement, scene: Scene, patience: Patience) -> "_Failure | None":
+        title = objects.title(scene.wanted)
+        if judgement.phase is Phase.FAILED:
+            return _Failure(judgement.message)
+        for cause in judgement.suspects:
+            remaining = patience.remaining_seconds(title, cause, self.grace_seconds)
+            if remaining is not None and remaining <= 0:
+                return _Failure(cause.message, cause)
+        if judgement.phase is Phase.MOVING and (judgement.is_overdue or _ran_out(scene.live, patience)):
+            worst = judgement.suspects[0] if judgement.suspects else None
+            return _Failure(worst.message if worst else f"Not ready in time: {judgement.message}", worst)
+        return None
+
+    def _summary(self, judged: Mapping[str, Judgement], patience: Patience) -> StepResult:
+        moving = [judgement for judgement in judged.values() if judgement.phase is Phase.MOVING]
+        if not moving:
+            messages = tuple(judgement.message for judgement in judged.values())
+            return Succeeded(" ".join(messages) or "Nothing to roll out: no workloads in this release.", log=messages)
+        suspects = {title: judgement.suspects for title, judgement in judged.items()}
+        return Running(
+            _waiting_words(moving),
+            retry_after_seconds=self._look_again_in(suspects, patience),
+            checkpoint=patience.checkpoint(suspects),
+        )
+
+    def _look_again_in(self, suspects: Mapping[str, tuple[Cause, ...]], patience: Patience) -> float:
+        pending = (
+            patience.remaining_seconds(title, cause, self.grace_seconds)
+            for title, found in suspects.items()
+            for cause in found
+        )
+        return max(0.1, min((seconds for seconds in pending if seconds is not None), default=POLL_SECONDS))
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    message: str
+    cause: Cause | None = None
+
+
+def _answering(work: Work, step: Callable[[Cluster, Work], StepResult]) -> StepResult:
+    try:
+        return step(Cluster(work.connection), work)
+    except InvalidKubeconfig as error:
+        return Failed(str(error))
+    except ClusterError as error:
+        return as_result(error)
+
+
+def _look(cluster: Cluster, item: Manifest, work: Work) -> Scene | Failed:
+    """One GET and at most two lists for each workload."""
+    api_version, kind = str(item["apiVersion"]), str(item["kind"])
+    live = cluster.get(api_version, kind, work.namespace, objects.name_of(item))
+    if live is None:
+        return Failed(f"{objects.title(item)} is no longer in the cluster: somebody deleted it.")
+    if objects.sequence_of(live) > work.sequence:
+        return Failed(
+            f"A newer deployment (number {objects.sequence_of(live)}) has taken over {objects.title(item)}, "
+            f"so this one (number {work.sequence}) can't be told to work."
+        )
+    selector = objects.selector_of(live)
+    sets = cluster.list("apps/v1", "ReplicaSet", work.namespace, labels=selector) if kind == "Deployment" else []
+    pods = cluster.list("v1", "Pod", work.namespace, labels=selector)
+    return Scene(wanted=item, live=live, replica_sets=sets, pods=pods)
+
+
+def _told(cluster: Cluster, work: Work, scene: Scene, failure: _Failure) -> Failed:
+    events = evidence.recent_events(cluster, work.namespace)
+    message = failure.message
+    if failure.cause is not None:
+        message = causes.explained(failure.cause, events).message
+    elif not scene.pods:
+        created = causes.of_creation_events(objects.events_about(scene.live, events))
+        message = created[0].message if created else message
+    return Failed(message, evidence=evidence.collect(cluster, work.namespace, scene.live, scene.pods, events))
+
+
+def _ran_out(live: Manifest, patience: Patience) -> bool:
+    kind = live.get("kind")
+    if kind == "Job":
+        return False
+    if kind != "Deployment":
+        return patience.waited_seconds() > DEADLINE_SECONDS
+    # The controller times a Deployment itself, except when the same spec is applied to one that had already timed out.
+    if objects.condition(live, "Progressing").get("reason") != "ProgressDeadlineExceeded":
+        return False
+    deadline = (live.get("spec") or {}).get("progressDeadlineSeconds") or DEADLINE_SECONDS
+    return patience.waited_seconds() > float(deadline)
+
+
+def _waiting_words(moving: list[Judgement]) -> str:
+    worst = causes.by_severity(cause for judgement in moving for cause in judgement.suspects)
+    told = " ".join(judgement.message for judgement in moving)
+    return f"{told} {worst[0].message}" if worst else told

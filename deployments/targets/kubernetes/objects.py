@@ -1,0 +1,155 @@
+"""What we know of the shape of Kubernetes objects. Pure: mappings in, values out."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+SEQUENCE = "releasemgr.dev/sequence"
+DEPLOYMENT = "releasemgr.dev/deployment"
+RELEASE = "releasemgr.dev/release"
+MANAGED_BY = "app.kubernetes.io/managed-by"
+MANAGER = "releasemgr"
+
+# Where each kind that runs pods keeps the pod's spec.
+POD_SPEC_PATHS: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("apps", "Deployment"): ("spec", "template", "spec"),
+    ("apps", "StatefulSet"): ("spec", "template", "spec"),
+    ("apps", "DaemonSet"): ("spec", "template", "spec"),
+    ("apps", "ReplicaSet"): ("spec", "template", "spec"),
+    ("batch", "Job"): ("spec", "template", "spec"),
+    ("batch", "CronJob"): ("spec", "jobTemplate", "spec", "template", "spec"),
+    ("", "ReplicationController"): ("spec", "template", "spec"),
+    ("", "Pod"): ("spec",),
+}
+SCALED_KINDS = frozenset({"Deployment", "StatefulSet", "ReplicaSet"})
+ROLLED_KINDS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "Job"})
+
+CLUSTER_SCOPED_KINDS = frozenset(
+    {
+        "APIService",
+        "CertificateSigningRequest",
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "ClusterTrustBundle",
+        "CSIDriver",
+        "CSINode",
+        "CustomResourceDefinition",
+        "DeviceClass",
+        "FlowSchema",
+        "GatewayClass",
+        "IngressClass",
+        "IPAddress",
+        "MutatingAdmissionPolicy",
+        "MutatingAdmissionPolicyBinding",
+        "MutatingWebhookConfiguration",
+        "Namespace",
+        "Node",
+        "PersistentVolume",
+        "PriorityClass",
+        "PriorityLevelConfiguration",
+        "RuntimeClass",
+        "ServiceCIDR",
+        "StorageClass",
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
+        "ValidatingWebhookConfiguration",
+        "VolumeAttachment",
+        "VolumeAttributesClass",
+    }
+)
+
+
+def group_of(item: Mapping[str, Any]) -> str:
+    """`apps` for `apps/v1`, empty for the core group."""
+    api_version = str(item.get("apiVersion", ""))
+    return api_version.rpartition("/")[0]
+
+
+def metadata(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    return _mapping(item.get("metadata"))
+
+
+def name_of(item: Mapping[str, Any]) -> str:
+    return str(metadata(item).get("name") or "")
+
+
+def title(item: Mapping[str, Any]) -> str:
+    """`Deployment web`, as people say it."""
+    return f"{item.get('kind', 'object')} {name_of(item)}"
+
+
+def annotation(item: Mapping[str, Any], name: str) -> str:
+    return str(_mapping(metadata(item).get("annotations")).get(name, ""))
+
+
+def labels(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    return _mapping(metadata(item).get("labels"))
+
+
+def sequence_of(item: Mapping[str, Any]) -> int:
+    """The sequence of the deployment that wrote the object last; 0 when it was none of ours."""
+    text = annotation(item, SEQUENCE)
+    return int(text) if text.isascii() and text.isdigit() else 0
+
+
+def pod_spec(item: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The pod spec inside a workload (the very mapping, not a copy), or None for other kinds."""
+    path = POD_SPEC_PATHS.get((group_of(item), str(item.get("kind"))))
+    if path is None:
+        return None
+    found: Any = item
+    for step in path:
+        found = found.get(step) if isinstance(found, Mapping) else None
+    return found if isinstance(found, Mapping) else None
+
+
+def containers(spec: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """Init containers and containers of a pod spec (the very mappings)."""
+    if spec is None:
+        return []
+    found = [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]
+    return [container for container in found if isinstance(container, dict)]
+
+
+def images_of(item: Mapping[str, Any]) -> dict[str, str]:
+    """Container name → image reference, as the workload asks for."""
+    return {str(c.get("name", "")): str(c.get("image", "")) for c in containers(pod_spec(item))}
+
+
+def owner(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The owner reference of the controller, empty without one."""
+    for reference in metadata(item).get("ownerReferences") or []:
+        if isinstance(reference, Mapping) and reference.get("controller"):
+            return reference
+    return {}
+
+
+def condition(item: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
+    """The status condition of this type, empty without one."""
+    for found in _mapping(item.get("status")).get("conditions") or []:
+        if found.get("type") == kind:
+            return _mapping(found)
+    return {}
+
+
+def is_rolled(item: Mapping[str, Any]) -> bool:
+    """Whether the object is a workload whose rollout can be judged."""
+    return item.get("kind") in ROLLED_KINDS and group_of(item) in {"apps", "batch"}
+
+
+def selector_of(workload: Mapping[str, Any]) -> str:
+    """The workload's selector as a query parameter."""
+    selector = _mapping(_mapping(workload.get("spec")).get("selector"))
+    parts = [f"{name}={value}" for name, value in sorted(_mapping(selector.get("matchLabels")).items())]
+    for expression in selector.get("matchExpressions") or []:
+        key, operator = expression.get("key", ""), expression.get("operator", "")
+        values = ",".join(expression.get("values") or [])
+        parts.append({"Exists": key, "DoesNotExist": f"!{key}"}.get(operator, f"{key} {operator.lower()} ({values})"))
+    return ",".join(parts)
+
+
+def events_about(item: Mapping[str, Any], events: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [event for event in events if _mapping(event.get("involvedObject")).get("uid") == metadata(item).get("uid")]
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

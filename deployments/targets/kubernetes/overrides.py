@@ -1,0 +1,67 @@
+"""What a target changes in every release that goes to it: replicas and environment variables.
+
+Shapes: `replicas` is a number for every scaled workload, or {workload: number}; `env` is {variable: value} for every
+container, or {container: {variable: value}}.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from deployments.targets.kubernetes import objects
+
+
+def apply_overrides(rendered: Sequence[dict[str, Any]], overrides: Mapping[str, Any]) -> list[str]:
+    """Changes the rendered objects in place; returns the problems as sentences."""
+    unknown = sorted(set(overrides) - {"replicas", "env"})
+    problems = [f"The target's override “{str(name)[:60]}” is not known. Known: replicas, env." for name in unknown]
+    problems += _set_replicas(rendered, overrides.get("replicas"))
+    problems += _set_env(rendered, overrides.get("env"))
+    return problems
+
+
+def _set_replicas(rendered: Sequence[dict[str, Any]], wanted: Any) -> list[str]:
+    if wanted is None:
+        return []
+    scaled = {objects.name_of(item): item for item in rendered if item["kind"] in objects.SCALED_KINDS}
+    by_name = wanted if isinstance(wanted, Mapping) else dict.fromkeys(scaled, wanted)
+    problems = []
+    for name, replicas in by_name.items():
+        if not isinstance(replicas, int) or isinstance(replicas, bool) or replicas < 0:
+            problems.append("The target's replicas must be whole numbers, 0 or more.")
+        elif name not in scaled:
+            problems.append(f"The target sets replicas of “{str(name)[:63]}”, but the release has no such workload.")
+        else:
+            scaled[name].setdefault("spec", {})["replicas"] = replicas
+    return problems
+
+
+def _set_env(rendered: Sequence[dict[str, Any]], wanted: Any) -> list[str]:
+    if wanted is None:
+        return []
+    if not isinstance(wanted, Mapping):
+        return ["The target's env must map variables to values."]
+    everywhere = {name: value for name, value in wanted.items() if not isinstance(value, Mapping)}
+    by_container = {name: value for name, value in wanted.items() if isinstance(value, Mapping)}
+    used = set()
+    for item in rendered:
+        spec = objects.pod_spec(item) or {}
+        for container in spec.get("containers") or []:
+            name = container.get("name")
+            used.add(name)
+            _merge_env(container, {**everywhere, **by_container.get(name, {})})
+    unused = [name for name in by_container if name not in used]
+    return [
+        f"The target sets env of a container “{str(name)[:63]}”, which the release does not have." for name in unused
+    ]
+
+
+def _merge_env(container: dict[str, Any], variables: Mapping[str, Any]) -> None:
+    if not variables:
+        return
+    kept = [entry for entry in container.get("env") or [] if entry.get("name") not in variables]
+    container["env"] = kept + [{"name": str(name), "value": _text(value)} for name, value in variables.items()]
+
+
+def _text(value: Any) -> str:
+    # YAML's true and 5 become what a shell would see.
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,147 @@
+"""Everything that can be known before anything is changed, told at once."""
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from deployments.targets.base import Failed, Manifest, StepResult, Succeeded, Work
+from deployments.targets.kubernetes import objects
+from deployments.targets.kubernetes.cluster import Cluster
+from deployments.targets.kubernetes.errors import (
+    ClusterError,
+    Modified,
+    NotFound,
+    Refused,
+    Unauthenticated,
+    UnknownKind,
+    as_result,
+)
+from deployments.targets.kubernetes.wording import listed
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+PARALLEL_REQUESTS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """A verb on a resource of an API group."""
+
+    verb: str
+    group: str
+    resource: str
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.resource}" + (f".{self.group}" if self.group else "")
+
+
+# Without these a deployment still works: it is polled, and failures are told with less detail.
+HELPFUL_RIGHTS = (Right("watch", "", "pods"), Right("watch", "apps", "replicasets"), Right("list", "", "events"))
+
+
+def preflight(cluster: Cluster, work: Work) -> StepResult:
+    """Succeeded when every object would be accepted now; Failed with every reason why not. Changes nothing.
+
+    The right to create is left to the dry run, which needs it only for objects that do not exist yet.
+    """
+    version = cluster.version()
+    served, problems = _discover(cluster, work.objects)
+    needed, helpful = _needed_rights(cluster, served), HELPFUL_RIGHTS
+    answers = dict(zip([*needed, *helpful], _parallel(_asker(cluster, work), [*needed, *helpful]), strict=True))
+    for answer in answers.values():
+        if isinstance(answer, ClusterError):
+            return as_result(answer)
+    missing = [right for right in needed if not answers[right]]
+    if missing:
+        problems.append(
+            f"The cluster's credentials lack rights in the namespace “{work.namespace}”: "
+            f"{listed(map(str, missing))}. Grant them, or store other credentials for this cluster."
+        )
+    refused = {(right.group, right.resource) for right in missing}
+    outcomes = _parallel(_dry_runner(cluster), [item for item in served if _resource(cluster, item) not in refused])
+    errors = [outcome for outcome in outcomes if isinstance(outcome, ClusterError)]
+    for error in errors:
+        if not isinstance(error, Refused | Modified):
+            return as_result(error)
+    problems += _refusals(errors, work.namespace)
+    if problems:
+        return Failed(" ".join(problems), evidence={"problems": problems})
+    return _accepted(version.server, version.version, served, [right for right in helpful if not answers[right]])
+
+
+def _discover(cluster: Cluster, items: Sequence[Manifest]) -> tuple[list[Manifest], list[str]]:
+    served: list[Manifest] = []
+    problems: list[str] = []
+    for item in items:
+        kind, api_version = str(item["kind"]), str(item["apiVersion"])
+        try:
+            resource = cluster.resource(api_version, kind)
+        except UnknownKind:
+            problems.append(
+                f"The cluster does not know {kind} in {api_version}, which {objects.title(item)} needs. "
+                "Check the apiVersion, or install what serves it."
+            )
+            continue
+        if resource.namespaced:
+            served.append(item)
+        else:
+            problems.append(f"{objects.title(item)} belongs to the whole cluster, not to a namespace.")
+    return served, list(dict.fromkeys(problems))
+
+
+def _needed_rights(cluster: Cluster, items: Sequence[Manifest]) -> list[Right]:
+    rights = [Right(verb, *_resource(cluster, item)) for item in items for verb in ("get", "patch")]
+    if any(objects.is_rolled(item) for item in items):
+        rights.append(Right("list", "", "pods"))
+    if any(item["kind"] == "Deployment" for item in items):
+        rights.append(Right("list", "apps", "replicasets"))
+    return list(dict.fromkeys(rights))
+
+
+def _resource(cluster: Cluster, item: Manifest) -> tuple[str, str]:
+    resource = cluster.resource(str(item["apiVersion"]), str(item["kind"]))
+    return resource.group or "", resource.name
+
+
+def _asker(cluster: Cluster, work: Work) -> Callable[[Right], bool]:
+    return lambda right: cluster.is_allowed(right.verb, right.group, right.resource, work.namespace)
+
+
+def _dry_runner(cluster: Cluster) -> Callable[[Manifest], Manifest]:
+    return lambda item: cluster.apply(item, dry_run=True)
+
+
+def _parallel(call: Callable[[Item], Answer], items: Iterable[Item]) -> list[Answer | ClusterError]:
+    """The answers in order; an error takes the place of its answer. Other exceptions are raised."""
+
+    def attempt(item: Item) -> Answer | ClusterError:
+        try:
+            return call(item)
+        except ClusterError as error:
+            return error
+
+    with ThreadPoolExecutor(max_workers=PARALLEL_REQUESTS, thread_name_prefix="preflight") as pool:
+        return list(pool.map(attempt, items))
+
+
+def _refusals(errors: Sequence[ClusterError], namespace: str) -> list[str]:
+    missing = {error.missing_namespace for error in errors if isinstance(error, NotFound)} - {""}
+    if missing:
+        return [
+            f"The namespace “{namespace}” does not exist on the cluster. "
+            "Create it, or choose another one for the target."
+        ]
+    for error in errors:
+        if isinstance(error, Unauthenticated):
+            return [str(error)]
+    return [str(error) for error in errors]
+
+
+def _accepted(server: str, version: str, served: Sequence[Manifest], unhelpful: Sequence[Right]) -> Succeeded:
+    log = [f"{server} answers as Kubernetes {version}."]
+    log += [f"A dry run accepted {objects.title(item)}." for item in served]
+    if unhelpful:
+        log.append(f"Without the right to {listed(map(str, unhelpful))}, progress is seen later or with less detail.")
+    count = f"{len(served)} {'object' if len(served) == 1 else 'objects'}"
+    return Succeeded(f"Kubernetes {version} would accept {count}.", log=tuple(log))
