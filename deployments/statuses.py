@@ -30,7 +30,7 @@ DEPLOYMENT_MOVES = TransitionTable(
         ),
         DeploymentStatus.SUCCEEDED: frozenset({DeploymentStatus.ROLLED_BACK}),
         DeploymentStatus.FAILED: frozenset({DeploymentStatus.ROLLED_BACK}),
-        DeploymentStatus.CANCELLED: frozenset({DeploymentStatus.ROLLED_BACK}),
+        DeploymentStatus.CANCELLED: frozenset(),
         DeploymentStatus.ROLLED_BACK: frozenset(),
     }
 )

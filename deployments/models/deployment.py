@@ -18,7 +18,7 @@ class DeploymentQuerySet(models.QuerySet["Deployment"]):
         return self.filter(status__in=OPEN)
 
     def due(self, now: datetime) -> "DeploymentQuerySet":
-        """Open, its timer run out, and claimed by no living worker."""
+        """Open, woken or its timer run out, and claimed by no living worker."""
         unclaimed = Q(claimed_until__isnull=True) | Q(claimed_until__lt=now)
         return self.open().filter(unclaimed, wake_at__lte=now)
 
@@ -32,7 +32,8 @@ class Deployment(Identified):
     release = models.ForeignKey(Release, on_delete=models.PROTECT, related_name="deployments")
     kind = models.CharField(max_length=10, choices=DeploymentKind, default=DeploymentKind.DEPLOY)
     status = models.CharField(max_length=12, choices=DeploymentStatus, default=DeploymentStatus.PENDING)
-    sequence = models.PositiveBigIntegerField(editable=False)
+    # Drawn when it starts, not when it is asked for: one that waited long must not be fenced off by one that did not.
+    sequence = models.PositiveBigIntegerField(null=True, editable=False)
     automatic = models.BooleanField(default=False, editable=False)
     deployed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="deployments"
@@ -48,7 +49,8 @@ class Deployment(Identified):
     gates = models.JSONField(default=list, editable=False)
     # The content at the time it was asked for; the engine refuses to go on with another.
     release_digest = models.CharField(max_length=71, editable=False)
-    objects_applied = models.JSONField(null=True, editable=False)
+    # The rendered Kubernetes objects, exactly as they are applied.
+    manifests = models.JSONField(default=list, editable=False)
     evidence = models.JSONField(default=dict, editable=False)
     cancel_requested_at = models.DateTimeField(null=True, editable=False)
     cancel_requested_by = models.ForeignKey(
