@@ -30,6 +30,8 @@ def _act(arguments: argparse.Namespace, state_dir: Path) -> int:
         case "start":
             ensure_running(state_dir)
             _say(f"PostgreSQL is running; its data is in {_home(state_dir)}")
+        case "stop" if arguments.if_idle:
+            _say("PostgreSQL stopped." if stop_if_idle(state_dir) else "PostgreSQL was left as it was.")
         case "stop":
             _say("PostgreSQL stopped." if stop(state_dir) else "PostgreSQL was not running.")
         case "url":
@@ -79,7 +81,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--state", type=Path, default=DEFAULT_STATE, help="state directory (default: %(default)s)")
     actions = parser.add_subparsers(dest="action", required=True)
     actions.add_parser("start", help="start the server, creating it on first use")
-    actions.add_parser("stop", help="stop it")
+    stopping = actions.add_parser("stop", help="stop it")
+    stopping.add_argument("--if-idle", action="store_true", help="only when nobody is connected")
     actions.add_parser("url", help="print the DATABASE_URL; exit code 1 when it is not running")
     run = actions.add_parser("run", help="run a command with the server up and DATABASE_URL set")
     run.add_argument("command", nargs="+")

@@ -15,6 +15,7 @@ from releasemgr.embedded.errors import EmbeddedDatabaseError
 from releasemgr.embedded.state import HOST, State
 
 STOP_TIMEOUT_SECONDS = 20.0
+IDLE_PATIENCE_SECONDS = 1.0
 POLL_SECONDS = 0.02
 HOME_OUTSIDE_CHECKOUT = Path("/var/lib/releasemgr")
 
@@ -56,13 +57,23 @@ def stop(state_dir: Path) -> bool:
 
 
 def stop_if_idle(state_dir: Path) -> bool:
-    """Stops the server unless somebody else is connected; False when it was left alone."""
+    """Stops the server unless somebody else stays connected; False when it was left alone."""
     state_dir = state_dir.resolve()
     with states.locked(state_dir):
         state = _load(state_dir)
-        if state is None or not connection.is_serving(state) or connection.other_sessions(state):
+        if state is None or not connection.is_serving(state) or _stays_in_use(state):
             return False
         return _stop(state)
+
+
+def _stays_in_use(state: State) -> bool:
+    # The server notices a moment later that a client has ended.
+    deadline = time.monotonic() + IDLE_PATIENCE_SECONDS
+    while connection.other_sessions(state):
+        if time.monotonic() > deadline:
+            return True
+        time.sleep(POLL_SECONDS)
+    return False
 
 
 def _load(state_dir: Path) -> State | None:
