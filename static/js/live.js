@@ -20,7 +20,7 @@
   function show(state) {
     if (!light || light.dataset.state === state) return;
     light.dataset.state = state;
-    light.textContent = light.dataset[state] ?? "";
+    light.textContent = light.getAttribute(`data-text-${state}`);
   }
 
   function mark(names) {
@@ -61,6 +61,7 @@
       subscribed = "";
       show("live");
       subscribe();
+      last = Date.now(); // the resync that answers "subscribe" joins this catch-up
       mark(topics());
     };
     socket.onmessage = (event) => {

@@ -66,9 +66,12 @@
     }
     const copy = event.target.closest("[data-copy]");
     if (!copy) return;
-    await navigator.clipboard.writeText(copy.dataset.copy);
+    try {
+      await navigator.clipboard.writeText(copy.dataset.copy);
+    } catch {
+      return toast("The browser does not let this page copy (it does over HTTPS). Select the text and copy it by hand.", "warning");
+    }
     copy.classList.add("is-copied");
     setTimeout(() => copy.classList.remove("is-copied"), 1500);
-    toast("Copied", "success");
   });
 })();
