@@ -3,9 +3,10 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
+import urllib3
 from kubernetes.dynamic import Resource
 
 from deployments.targets.base import Connection, Manifest
@@ -19,6 +20,7 @@ PAGE_SIZE = 500
 LOG_LINES = 50
 LOG_BYTES = 16_384
 
+Answer = TypeVar("Answer")
 Query = Sequence[tuple[str, str]]
 
 
@@ -67,13 +69,20 @@ class Cluster:
     def list(
         self, api_version: str, kind: str, namespace: str, *, labels: str = "", fields: str = ""
     ) -> list[dict[str, Any]]:
-        """At most PAGE_SIZE objects that match the selectors."""
+        """All objects that match the selectors, page by page."""
         query = [("limit", str(PAGE_SIZE))]
         query += [("labelSelector", labels)] if labels else []
         query += [("fieldSelector", fields)] if fields else []
-        answer = self._request(f"list {kind}", "GET", self._path(api_version, kind, namespace), query=query)
-        # Items of a typed list come without their kind.
-        return [{"kind": kind, "apiVersion": api_version} | item for item in answer.get("items") or []]
+        path = self._path(api_version, kind, namespace)
+        found: list[dict[str, Any]] = []
+        token = ""
+        while True:
+            answer = self._request(f"list {kind}", "GET", path, query=[*query, ("continue", token)] if token else query)
+            # Items of a typed list come without their kind.
+            found += [{"kind": kind, "apiVersion": api_version} | item for item in answer.get("items") or []]
+            token = str((answer.get("metadata") or {}).get("continue") or "")
+            if not token:
+                return found
 
     def apply(self, manifest: Manifest, *, dry_run: bool = False, resource_version: str = "") -> dict[str, Any]:
         """Server-side apply as our field manager, never forced.
@@ -96,6 +105,21 @@ class Cluster:
             content_type=APPLY,
             quote_answer=kind != "Secret",
         )
+
+    def read(self, doing: str, path: str, query: Query = ()) -> dict[str, Any]:
+        """Any JSON answer by its path."""
+        return self._request(doing, "GET", path, query=query)
+
+    def open_stream(self, doing: str, path: str, query: Query, timeouts: tuple[float, float]) -> urllib3.HTTPResponse:
+        """A response whose body is still to be read; `timeouts` are (connect, between two reads) in seconds."""
+
+        def send() -> urllib3.HTTPResponse:
+            answer: urllib3.HTTPResponse = self._client.request(
+                "GET", path, query_params=list(query), serialize=False, _request_timeout=timeouts
+            )
+            return answer
+
+        return self._guarded(doing, send)
 
     def is_allowed(self, verb: str, group: str, resource: str, namespace: str, subresource: str = "") -> bool:
         """Whether our credentials may do this, as the cluster's authorizer sees it."""
@@ -157,7 +181,7 @@ class Cluster:
 
         return self._guarded(doing, send, quote_answer=quote_answer)
 
-    def _guarded(self, doing: str, send: Callable[[], bytes], *, quote_answer: bool) -> bytes:
+    def _guarded(self, doing: str, send: Callable[[], Answer], *, quote_answer: bool = True) -> Answer:
         try:
             return ask(doing, self.server, send, quote=quote_answer)
         except Unauthenticated:

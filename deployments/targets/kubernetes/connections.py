@@ -83,8 +83,7 @@ def forget_client(connection: Connection) -> None:
     _clients.forget(connection.key)
 
 
-def open_client(connection: Connection) -> ApiClient:
-    """A client of one's own, not cached: for long-lived watches. Makes no request. Raises InvalidKubeconfig."""
+def _open(connection: Connection) -> ApiClient:
     credentials = read_kubeconfig(connection.kubeconfig)
     client = ApiClient(_configuration(credentials))
     client.user_agent = USER_AGENT
@@ -94,7 +93,7 @@ def open_client(connection: Connection) -> ApiClient:
 
 
 def _connect(connection: Connection) -> DynamicClient:
-    client = open_client(connection)
+    client = _open(connection)
     server = client.configuration.host
     # The path never exists, so nothing is read either.
     return ask(
