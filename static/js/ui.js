@@ -31,7 +31,7 @@
   document.addEventListener("htmx:responseError", (event) => {
     const { xhr } = event.detail;
     if (isBackground(event.detail) || event.detail.shouldSwap) return;
-    toast(`The server could not do this (${xhr.status}). Nothing was changed here; try again, or ask an administrator.`, "error");
+    toast(`The server could not do this (${xhr.status}). Reload to see the present state, then try again; if it stays, tell an administrator.`, "error");
   });
 
   // A session that ended answers with the login page: go there instead of showing it inside a part of this page
