@@ -20,7 +20,7 @@ from django.utils.module_loading import import_string
 from django_q.brokers.orm import ORM
 from django_q.conf import Conf
 from django_q.models import OrmQ
-from django_q.signals import pre_enqueue, pre_execute
+from django_q.signals import post_execute_in_worker, pre_enqueue, pre_execute
 
 from releasemgr.core import listen
 
@@ -111,6 +111,7 @@ class LeasedTask:
     def __init__(self, path: str) -> None:
         self.path = path
         self.lease: Lease | None = None
+        self.is_stale = False
 
     def __str__(self) -> str:
         return self.path
@@ -120,6 +121,7 @@ class LeasedTask:
         if self.lease is None:
             return function(*args, **kwargs)
         with held(self.lease) as is_ours:
+            self.is_stale = not is_ours
             return function(*args, **kwargs) if is_ours else None
 
 
@@ -133,6 +135,13 @@ def wrap(task: dict[str, Any], **kwargs: Any) -> None:
 def hand_over(func: Any, task: dict[str, Any], **kwargs: Any) -> None:
     if isinstance(func, LeasedTask):
         func.lease = task.get("ack_id")
+
+
+@receiver(post_execute_in_worker)
+def leave_to_the_later_fetch(func: Any, task: dict[str, Any], **kwargs: Any) -> None:
+    """A copy that was dropped must not acknowledge: the row belongs to one that may not have run yet."""
+    if isinstance(func, LeasedTask) and func.is_stale:
+        task["ack_id"] = None
 
 
 @contextmanager

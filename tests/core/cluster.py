@@ -5,6 +5,7 @@ Run as a module it is the cluster; `Cluster` starts and ends it.
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -40,12 +41,24 @@ class Cluster:
                 stderr=log,
                 start_new_session=True,
             )
-        wait_for(lambda: self.log.read_text().count("ready for work") >= 2 and "pushing tasks" in self.log.read_text())
+        wait_for(lambda: len(self.workers()) == 2 and "pushing tasks" in self.log.read_text())
         return self
+
+    def workers(self) -> list[int]:
+        """Process ids of the workers that have begun and live."""
+        begun = re.findall(r"ready for work at (\d+)", self.log.read_text())
+        return [int(pid) for pid in begun if is_alive(int(pid))]
 
     def __exit__(self, *error: object) -> None:
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 20.0) -> Any:

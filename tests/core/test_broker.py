@@ -6,7 +6,7 @@ import pytest
 from django.db import connection, transaction
 from django_q.conf import Conf
 from django_q.models import OrmQ
-from django_q.signals import pre_execute
+from django_q.signals import post_execute_in_worker, pre_execute
 from django_q.signing import SignedPackage
 
 from releasemgr.core.broker import PostgresBroker
@@ -38,11 +38,14 @@ def words(fetched: list) -> list[str]:
 
 
 def run(fetched: tuple) -> None:
-    """What django-q2's worker does with a fetched task."""
+    """What django-q2's worker and monitor do with a fetched task."""
     lease, payload = fetched
     task = SignedPackage.loads(payload) | {"ack_id": lease}
     pre_execute.send(sender="django_q", func=task["func"], task=task)
     task["func"](*task["args"], **task["kwargs"])
+    post_execute_in_worker.send(sender="django_q", func=task["func"], task=task)
+    if task["ack_id"]:
+        PostgresBroker().acknowledge(task["ack_id"])
 
 
 def let_leases_run_out() -> None:
@@ -119,9 +122,7 @@ def test_a_waiting_broker_wakes_at_the_commit(broker: PostgresBroker, monkeypatc
     assert words(broker.dequeue()) == ["now"]
 
 
-def test_a_waiting_broker_wakes_when_a_task_falls_due(
-    broker: PostgresBroker, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_waiting_broker_wakes_when_a_task_falls_due(broker: PostgresBroker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Conf, "POLL", FOREVER)
     enqueue_in(0.2, MARK, "-", "later")
     # The notification of the enqueue itself was sent before this broker listened.
@@ -148,8 +149,10 @@ def test_an_older_copy_of_a_task_is_dropped(brokers: list[PostgresBroker], tmp_p
 
     run(old)
     assert not marks.exists()
+    assert OrmQ.objects.exists(), "the copy that did not run took the task away"
     run(new)
     assert len(marks.read_text().splitlines()) == 1
+    assert not OrmQ.objects.exists()
 
 
 def test_a_task_whose_lease_ran_out_unseen_still_runs(broker: PostgresBroker, tmp_path) -> None:
@@ -176,7 +179,6 @@ def test_a_task_runs_although_its_lease_cannot_be_taken(broker: PostgresBroker, 
 
     run(task)
 
-    connection.close()
     assert (tmp_path / "marks").exists()
 
 

@@ -19,15 +19,15 @@ RETRY_SECONDS = 2
 
 
 @pytest.fixture(scope="module")
-def clusters(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def clusters(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Cluster]]:
     logs = tmp_path_factory.mktemp("clusters")
     options = {"workers": 2, "retry": RETRY_SECONDS, "timeout": -1, "guard_cycle": 0.2, "poll": 0.2}
-    with Cluster(logs / "one.log", **options), Cluster(logs / "two.log", **options):
-        yield
+    with Cluster(logs / "one.log", **options) as one, Cluster(logs / "two.log", **options) as two:
+        yield [one, two]
 
 
 @pytest.fixture
-def marks(clusters: None, tmp_path: Path) -> Path:
+def marks(clusters: list[Cluster], tmp_path: Path) -> Path:
     path = tmp_path / "marks"
     path.touch()
     return path
@@ -82,3 +82,14 @@ def test_long_tasks_run_once_and_a_killed_one_once_more(marks: Path) -> None:
     ends = Counter(word for word in seen(marks) if word.endswith("-end"))
     assert starts == Counter({f"long{number}": 1 for number in range(6)}) + Counter([word])
     assert ends == Counter(f"long{number}-end" for number in range(6))
+
+
+def test_a_cluster_goes_on_after_its_idle_workers_were_killed(clusters: list[Cluster], marks: Path) -> None:
+    for cluster in clusters:
+        for pid in cluster.workers():
+            os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: len(cluster.workers()) == 2, seconds=10)  # noqa: B023 - called at once
+    enqueue("tests.core.cluster.mark", str(marks), "still")
+
+    wait_for(queue_is_empty)
+    assert seen(marks) == ["still"]
