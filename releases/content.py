@@ -8,6 +8,7 @@ from typing import Any
 
 from releasemgr.core.errors import Invalid
 from releases.manifests import container_names, parse_manifests
+from releases.plain_values import MAX_DEPTH, is_plain
 
 FIELDS = frozenset({"images", "manifests", "chart", "values", "migrations"})
 MAX_IMAGES = 50
@@ -18,23 +19,29 @@ IMAGE_REFERENCE = re.compile(
     r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]{0,127}))?"
     r"(?:@(?P<digest>sha256:[0-9a-f]{64}))?\Z"
 )
+UNSTORABLE = (
+    f"The artifacts hold a value that cannot be stored: use text keys and plain values, at most {MAX_DEPTH} levels "
+    "deep, without NUL characters or broken Unicode."
+)
 CONTAINER_NAME = re.compile(r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")
 
 
 def clean_artifacts(raw: Any) -> dict[str, Any]:
     """The artifacts in their one stored form. Raises Invalid with every problem found, by field."""
-    if not isinstance(raw, Mapping):
+    if not isinstance(raw, dict):
         raise Invalid(
             "Artifacts must be an object.", details={"artifacts": ["Send an object with images or manifests."]}
         )
+    if not is_plain(raw):
+        raise Invalid(UNSTORABLE, details={"artifacts": [UNSTORABLE]})
     problems: list[str] = []
-    unknown = sorted(set(map(str, raw)) - FIELDS)
+    unknown = sorted(set(raw) - FIELDS)
     if unknown:
-        problems.append(f"Unknown fields: {', '.join(unknown)}. Known: {', '.join(sorted(FIELDS))}.")
+        problems.append(f"Unknown fields: {', '.join(unknown)[:200]}. Known: {', '.join(sorted(FIELDS))}.")
     images = _clean_images(raw.get("images"), problems)
     manifests = _clean_manifests(raw.get("manifests"), images, problems)
     for name in ("chart", "values", "migrations"):
-        if raw.get(name) is not None and not isinstance(raw[name], Mapping):
+        if raw.get(name) is not None and not isinstance(raw[name], dict):
             problems.append(f"{name} must be an object.")
     if not problems and not images and not manifests and not raw.get("chart"):
         problems.append("A release needs something to send out: images, manifests or a chart.")

@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from releasemgr.core.errors import Invalid
+from releases.plain_values import is_plain, is_unicode
 
 Manifest = dict[str, Any]
 
@@ -47,7 +48,9 @@ class _Loader(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002
         seen: set[str] = set()
-        for key, _value in node.value:
+        for key, _value in node.value if isinstance(node, yaml.MappingNode) else ():
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.MarkedYAMLError(None, None, "a key must be plain text", key.start_mark)
             if key.value in seen:
                 raise yaml.MarkedYAMLError(None, None, f"the key “{key.value}” stands twice", key.start_mark)
             seen.add(key.value)
@@ -83,6 +86,8 @@ def _invalid(problems: list[str]) -> Invalid:
 
 
 def _load(text: str) -> list[Any]:
+    if not is_unicode(text):
+        raise _invalid(["The manifests hold a character that is no Unicode. Paste them again as UTF-8."])
     if len(text.encode()) > MAX_BYTES:
         raise _invalid([f"The manifests are larger than {MAX_BYTES // 1024} kB. Split the release."])
     try:
@@ -92,8 +97,11 @@ def _load(text: str) -> list[Any]:
         where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
         raise _invalid([f"The manifests are not valid YAML: {exc.problem}{where}."]) from None
     except (yaml.YAMLError, ValueError, RecursionError) as exc:
-        first_line = (str(exc) or type(exc).__name__).splitlines()[0]
+        first_line = (str(exc) or type(exc).__name__).splitlines()[0].rstrip(".")
         raise _invalid([f"The manifests are not valid YAML: {first_line}."]) from None
+    except (LookupError, AttributeError, TypeError, OverflowError):
+        # What PyYAML's own constructors let slip for an explicit tag on the wrong text, such as `!!bool maybe`.
+        raise _invalid(["The manifests are not valid YAML: an explicit tag (!!…) does not fit its value."]) from None
 
 
 def _unfold(documents: Iterable[Any], problems: list[str]) -> Iterator[Manifest]:
@@ -112,27 +120,20 @@ def _judge(obj: Manifest, number: int) -> Iterator[str]:
         yield f"Object {number} is not a Kubernetes object: it needs apiVersion and kind."
         return
     if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str) or not metadata["name"]:
-        yield f"Object {number} ({kind}) needs metadata.name."
+        yield f"Object {number} ({kind[:80]}) needs metadata.name."
         return
+    label = f"{kind[:80]} {metadata['name'][:80]}"
     if kind not in KINDS.get(api_version, set()):
         yield (
-            f"{kind} {metadata['name']} ({api_version}) is not a kind that a release may hold. "
+            f"{label} ({api_version[:80]}) is not a kind that a release may hold. "
             f"Allowed: {', '.join(sorted(name for kinds in KINDS.values() for name in kinds))}."
         )
-    elif _not_json(obj):
-        yield f"{kind} {metadata['name']} holds a value that JSON cannot express (only text keys and plain values)."
+    elif not is_plain(obj):
+        yield f"{label} holds a value that JSON cannot express (only text keys and plain values)."
+    elif not isinstance(metadata.get("namespace") or "", str):
+        yield f"The namespace of {label} must be text."
     elif kind in WORKLOADS and not pod_containers(obj):
-        yield f"{kind} {metadata['name']} has no containers."
-
-
-def _not_json(value: Any) -> bool:
-    if isinstance(value, dict):
-        return any(not isinstance(key, str) or _not_json(item) for key, item in value.items())
-    if isinstance(value, list):
-        return any(map(_not_json, value))
-    if isinstance(value, float):
-        return value != value or value in (float("inf"), float("-inf"))
-    return not (value is None or isinstance(value, str | int | bool))
+        yield f"{label} has no containers."
 
 
 def _duplicates(objects: Iterable[Manifest]) -> Iterator[str]:
