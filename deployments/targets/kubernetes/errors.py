@@ -207,9 +207,10 @@ def _retry_after(error: ApiException, status: Mapping[str, Any]) -> float | None
 def _transport_problem(error: Exception) -> str:
     problems: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
         ((urllib3.exceptions.NameResolutionError,), "has no address: its name does not resolve"),
+        # Before the time-outs: the library derives it from one.
+        ((urllib3.exceptions.NewConnectionError, ConnectionRefusedError), "refuses connections"),
         ((urllib3.exceptions.ConnectTimeoutError,), "did not answer in time to connect"),
         ((urllib3.exceptions.ReadTimeoutError, TimeoutError), "did not answer in time"),
-        ((urllib3.exceptions.NewConnectionError, ConnectionRefusedError), "refuses connections"),
         ((urllib3.exceptions.SSLError, ssl.SSLError), "offers no certificate that this cluster's kubeconfig trusts"),
         ((urllib3.exceptions.ProxyError,), "can't be reached through the proxy"),
     )

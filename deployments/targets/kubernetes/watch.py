@@ -7,22 +7,30 @@ This one reads the raw stream, decodes only each object's metadata, and comes ba
 import json
 import logging
 import random
-import re
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import urllib3
 from urllib3.exceptions import HTTPError
 
 from deployments.targets.base import Connection
+from deployments.targets.kubernetes.changes import (
+    Change,
+    Lost,
+    Notice,
+    Refusal,
+    Relisted,
+    Restored,
+    WatchedKind,
+    change_of,
+    decode,
+)
 from deployments.targets.kubernetes.cluster import Cluster
 from deployments.targets.kubernetes.errors import ClusterError, Expired, Forbidden, Unavailable, UnknownKind
-from deployments.targets.kubernetes.objects import labels, metadata, name_of, owner
-from deployments.targets.kubernetes.revisions import TEMPLATE_HASH
+from deployments.targets.kubernetes.objects import metadata
 from deployments.targets.kubernetes.wording import clean
 
 logger = logging.getLogger(__name__)
@@ -36,75 +44,6 @@ BACKOFF_MOST_SECONDS = 30.0
 STEADY_SECONDS = 1.0
 CHUNK_BYTES = 65_536
 MOST_LINE_BYTES = 8 * 1024 * 1024
-_EVENT_HEAD = re.compile(
-    r'\{"type":\s*"(?P<type>[A-Z]+)",\s*"object":\s*\{(?:\s*"(?:kind|apiVersion)":\s*"[^"]*",)*\s*"metadata":\s*'
-)
-_decoder = json.JSONDecoder()
-
-
-@dataclass(frozen=True, slots=True)
-class WatchedKind:
-    """What to follow, and with which label selector."""
-
-    api_version: str
-    kind: str
-    labels: str = ""
-
-
-DEPLOYMENTS = WatchedKind("apps/v1", "Deployment", "app.kubernetes.io/managed-by=releasemgr")
-STATEFUL_SETS = WatchedKind("apps/v1", "StatefulSet", "app.kubernetes.io/managed-by=releasemgr")
-DAEMON_SETS = WatchedKind("apps/v1", "DaemonSet", "app.kubernetes.io/managed-by=releasemgr")
-JOBS = WatchedKind("batch/v1", "Job", "app.kubernetes.io/managed-by=releasemgr")
-# Pods and ReplicaSets carry no label of ours: that would change the pod template.
-PODS = WatchedKind("v1", "Pod")
-REPLICA_SETS = WatchedKind("apps/v1", "ReplicaSet")
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One object was ADDED, MODIFIED or DELETED (`type`).
-
-    `owner` is the name of the controller that the object belongs to, empty without one. `workload` is the kind and
-    name of what a person deployed: a pod's Deployment rather than its ReplicaSet.
-    """
-
-    kind: str
-    namespace: str
-    name: str
-    owner: str
-    type: str
-    workload: tuple[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Relisted:
-    """Changes may have been missed before this point (also at the start): look at everything once."""
-
-    kind: str
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """The cluster can't be followed now; trying goes on. Told once for each outage."""
-
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Restored:
-    """Following again after `Lost`; nothing was missed unless `Relisted` comes as well."""
-
-    kind: str
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """We may not list and watch this here, or the cluster does not serve it. Following has ended."""
-
-    message: str
-
-
-Notice = Change | Relisted | Lost | Restored | Refusal
 
 
 class Stop(threading.Event):
@@ -232,40 +171,6 @@ class _Follower:
         # One object is enough: the list's resourceVersion is that of the whole, and the caller looks at the objects.
         answer = cluster.read(f"list {self.watched.kind}", path, [("limit", "1"), *_selector(self.watched)])
         return str(metadata(answer).get("resourceVersion", ""))
-
-
-def decode(line: bytes) -> tuple[str, Mapping[str, Any]]:
-    """Type and metadata of one event. Only the metadata is parsed where the object is written in the usual order."""
-    text = line.decode("utf-8", "replace")
-    head = _EVENT_HEAD.match(text)
-    if head is not None:
-        meta, _ = _decoder.raw_decode(text, head.end())
-        return head["type"], meta
-    event = json.loads(text)
-    return str(event["type"]), metadata(event["object"])
-
-
-def change_of(kind: str, event_type: str, meta: Mapping[str, Any]) -> Change:
-    """The change that an event's metadata tell of."""
-    item = {"metadata": meta}
-    reference = owner(item)
-    owner_name = str(reference.get("name", ""))
-    return Change(
-        kind=kind,
-        namespace=str(meta.get("namespace", "")),
-        name=name_of(item),
-        owner=owner_name,
-        type=event_type,
-        workload=_workload(kind, item, str(reference.get("kind", "")), owner_name),
-    )
-
-
-def _workload(kind: str, item: Mapping[str, Any], owner_kind: str, owner_name: str) -> tuple[str, str]:
-    if owner_kind == "ReplicaSet":
-        suffix = f"-{labels(item).get(TEMPLATE_HASH, '')}"
-        if len(suffix) > 1 and owner_name.endswith(suffix):
-            return "Deployment", owner_name.removesuffix(suffix)
-    return (owner_kind, owner_name) if owner_name else (kind, name_of(item))
 
 
 def _lines(response: urllib3.HTTPResponse) -> Iterator[bytes]:

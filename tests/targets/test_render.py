@@ -1,0 +1,158 @@
+import copy
+from typing import Any
+
+import pytest
+
+from deployments.targets.base import InvalidContent
+from deployments.targets.kubernetes.render import render
+from tests.targets.works import CONFIG_MAP, DEPLOYMENT, SECRET, SERVICE, deployment, work
+
+
+def problems(**changes: Any) -> str:
+    with pytest.raises(InvalidContent) as caught:
+        render(work(**changes))
+    return " ".join(caught.value.problems)
+
+
+def test_images_are_set_by_container_name_in_every_workload_that_has_it() -> None:
+    job: dict[str, Any] = {
+        "apiVersion": "batch/v1",
+        "kind": "CronJob",
+        "metadata": {"name": "nightly"},
+        "spec": {
+            "jobTemplate": {
+                "spec": {
+                    "template": {
+                        "spec": {
+                            "initContainers": [{"name": "app", "image": "old"}],
+                            "containers": [{"name": "sidecar", "image": "kept:1"}],
+                        }
+                    }
+                }
+            }
+        },
+    }
+    first, second = render(work(manifests=(DEPLOYMENT, job)))
+    assert first["spec"]["template"]["spec"]["containers"][0]["image"] == "registry.example/web:1.0.0"
+    pod = second["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    assert pod["initContainers"][0]["image"] == "registry.example/web:1.0.0"
+    assert pod["containers"][0]["image"] == "kept:1"
+
+
+def test_inputs_are_never_changed() -> None:
+    manifests = (copy.deepcopy(DEPLOYMENT), copy.deepcopy(CONFIG_MAP))
+    before = copy.deepcopy(manifests)
+    render(work(manifests=manifests, overrides={"replicas": 5, "env": {"A": "1"}}))
+    assert manifests == before
+
+
+def test_our_metadata_stays_off_the_pod_template_so_that_a_rollback_reuses_the_old_replica_set() -> None:
+    one = render(work(sequence=1, deployment_id="d-1", version="1.0.0"))[0]
+    two = render(work(sequence=2, deployment_id="d-2", version="1.0.0"))[0]
+    assert one["spec"] == two["spec"]
+    assert one["spec"]["template"]["metadata"] == DEPLOYMENT["spec"]["template"]["metadata"]
+    assert one["metadata"]["labels"] == {"app": "web", "app.kubernetes.io/managed-by": "releasemgr"}
+    assert two["metadata"]["annotations"] == {
+        "releasemgr.dev/deployment": "d-2",
+        "releasemgr.dev/sequence": "2",
+        "releasemgr.dev/release": "web 1.0.0",
+    }
+
+
+def test_objects_come_in_the_order_in_which_they_depend_on_each_other() -> None:
+    ingress = {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "web"}}
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "web"}}
+    kinds = [
+        item["kind"] for item in render(work(manifests=(ingress, DEPLOYMENT, SERVICE, SECRET, CONFIG_MAP, account)))
+    ]
+    assert kinds == ["ServiceAccount", "Secret", "ConfigMap", "Service", "Deployment", "Ingress"]
+
+
+def test_what_a_server_filled_in_is_dropped() -> None:
+    copied = deployment()
+    copied["status"] = {"replicas": 2}
+    copied["metadata"] |= {
+        "uid": "u",
+        "resourceVersion": "7",
+        "managedFields": [{}],
+        "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "{}", "kept": "yes"},
+    }
+    [item] = render(work(manifests=(copied,)))
+    assert "status" not in item
+    assert set(item["metadata"]) == {"name", "namespace", "labels", "annotations"}
+    assert item["metadata"]["annotations"]["kept"] == "yes"
+    assert "kubectl.kubernetes.io/last-applied-configuration" not in item["metadata"]["annotations"]
+
+
+def test_an_image_that_no_container_uses_is_named() -> None:
+    assert "“worker”" in problems(images={"app": "a:1", "worker": "b:1"})
+
+
+def test_a_container_without_any_image_is_named() -> None:
+    manifest = deployment()
+    del manifest["spec"]["template"]["spec"]["containers"][0]["image"]
+    assert "container “app” has no image" in problems(manifests=(manifest,), images={})
+
+
+def test_another_namespace_than_the_targets_is_refused_and_the_same_is_fine() -> None:
+    foreign, same = deployment(), deployment()
+    foreign["metadata"]["namespace"] = "kube-system"
+    same["metadata"]["namespace"] = "shop"
+    assert "“kube-system”, but this target is “shop”" in problems(manifests=(foreign,))
+    assert render(work(manifests=(same,)))[0]["metadata"]["namespace"] == "shop"
+
+
+@pytest.mark.parametrize("kind", ["Namespace", "ClusterRoleBinding", "CustomResourceDefinition"])
+def test_cluster_scoped_kinds_are_refused(kind: str) -> None:
+    manifest = {"apiVersion": "v1", "kind": kind, "metadata": {"name": "x"}}
+    assert "belongs to the whole cluster" in problems(manifests=(DEPLOYMENT, manifest))
+
+
+def test_the_same_object_twice_is_refused_even_in_two_api_versions() -> None:
+    beta = deployment()
+    beta["apiVersion"] = "apps/v1beta1"
+    assert "Deployment web is in the release twice" in problems(manifests=(DEPLOYMENT, beta))
+
+
+@pytest.mark.parametrize("name", ["", "../../secrets/x", "a/b", "..", "%2e", "a b", 5, None])
+def test_a_name_that_could_leave_its_path_is_refused(name: object) -> None:
+    manifest = deployment()
+    manifest["metadata"]["name"] = name
+    assert "metadata.name" in problems(manifests=(manifest,), images={})
+
+
+@pytest.mark.parametrize(
+    "manifest", [{}, {"kind": "Deployment"}, {"apiVersion": "v1", "kind": "X", "metadata": 3}, "x"]
+)
+def test_what_is_no_kubernetes_object_is_refused(manifest: Any) -> None:
+    assert "Document 1 is no Kubernetes object" in problems(manifests=(manifest,), images={})
+
+
+def test_all_problems_are_told_at_once() -> None:
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "x"}}
+    with pytest.raises(InvalidContent) as caught:
+        render(work(manifests=(DEPLOYMENT, namespace), images={"nobody": "x:1"}, overrides={"size": 3}))
+    assert len(caught.value.problems) == 3
+
+
+def test_overrides_set_replicas_for_all_or_by_name() -> None:
+    assert render(work(overrides={"replicas": 7}))[0]["spec"]["replicas"] == 7
+    assert render(work(overrides={"replicas": {"web": 0}}))[0]["spec"]["replicas"] == 0
+    assert "no such workload" in problems(overrides={"replicas": {"nobody": 1}})
+    assert "whole numbers" in problems(overrides={"replicas": -1})
+
+
+def test_overrides_add_and_replace_environment_variables() -> None:
+    manifest = deployment()
+    container = manifest["spec"]["template"]["spec"]["containers"][0]
+    container["env"] = [
+        {"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},
+        {"name": "B", "value": "b"},
+    ]
+    [item] = render(work(manifests=(manifest,), overrides={"env": {"A": 1, "app": {"C": True}}}))
+    assert item["spec"]["template"]["spec"]["containers"][0]["env"] == [
+        {"name": "B", "value": "b"},
+        {"name": "A", "value": "1"},
+        {"name": "C", "value": "true"},
+    ]
+    assert "container “nobody”" in problems(overrides={"env": {"nobody": {"C": "1"}}})
