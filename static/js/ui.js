@@ -16,10 +16,18 @@
     const template = document.getElementById(`toast-${level}`) ?? document.getElementById("toast-info");
     const element = template.content.firstElementChild.cloneNode(true);
     element.querySelector("[data-message]").textContent = message;
+    if (document.querySelector("dialog[open]")) raise();
     toasts.append(element);
     arm(element);
   }
 
+  // A popover, because only the top layer stands above an open dialog; always shown, so that screen readers know it
+  function raise() {
+    toasts.hidePopover();
+    toasts.showPopover();
+  }
+
+  toasts.showPopover();
   toasts.querySelectorAll(".toast").forEach(arm);
   document.body.addEventListener("toast", (event) => toast(event.detail.message, event.detail.level));
 
