@@ -1,0 +1,104 @@
+"""The lease: which worker may work on a deployment, until when. Times are the database's, so clocks may differ."""
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+from django.db import DatabaseError, connection, transaction
+from django.db.models import Case, F, Q, When
+from django.db.models.functions import Now
+
+from deployments.models import Deployment
+
+logger = logging.getLogger(__name__)
+
+# A dead worker's deployment waits this long for the next one; a living worker renews at a third of it.
+LEASE = timedelta(seconds=8)
+
+
+class LostClaim(Exception):
+    """The lease ran out and another worker holds the deployment: leave quietly, write nothing."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """`woken_at` is the timer's value when we claimed: another value later means that somebody woke us meanwhile."""
+
+    deployment_id: UUID
+    token: UUID = field(default_factory=uuid4)
+    woken_at: datetime | None = None
+
+
+def take(deployment_id: UUID) -> Claim | None:
+    """Claim a deployment that is open, due and unclaimed; None when it is not, or another worker was faster."""
+    claim = Claim(deployment_id)
+    unclaimed = Q(claimed_until__isnull=True) | Q(claimed_until__lt=Now())
+    rows = Deployment.objects.open().filter(unclaimed, pk=deployment_id, wake_at__lte=Now())
+    if not rows.update(claim_token=claim.token, claimed_until=Now() + LEASE):
+        return None
+    woken_at = Deployment.objects.values_list("wake_at", flat=True).get(pk=deployment_id)
+    return Claim(deployment_id, claim.token, woken_at)
+
+
+@contextmanager
+def fenced(claim: Claim) -> Iterator[Deployment]:
+    """A transaction that holds the row and the claim. Raises LostClaim: then nothing inside was written."""
+    with transaction.atomic():
+        deployment = (
+            Deployment.objects.select_for_update(of=("self",))
+            .select_related("target__application", "target__environment", "target__cluster", "environment")
+            .select_related("application", "release__application", "deployed_by", "rolls_back")
+            .filter(pk=claim.deployment_id, claim_token=claim.token)
+            .first()
+        )
+        if deployment is None:
+            raise LostClaim(claim.deployment_id)
+        yield deployment
+
+
+def release(claim: Claim, *, sleep: timedelta | None) -> bool:
+    """Let go, and set the timer to `sleep` from now (None: no timer, the work has ended).
+
+    True when somebody woke the deployment while we held it: then look again at once.
+    """
+    timer = None if sleep is None else Now() + sleep
+    rows = Deployment.objects.filter(pk=claim.deployment_id, claim_token=claim.token)
+    with transaction.atomic():
+        rows.update(
+            claim_token=None,
+            claimed_until=None,
+            wake_at=Case(When(wake_at=claim.woken_at, then=timer), default=F("wake_at")),
+        )
+        due = Deployment.objects.open().filter(pk=claim.deployment_id, wake_at__lte=Now())
+        return due.exists()
+
+
+@contextmanager
+def kept_alive(claim: Claim) -> Iterator[None]:
+    """Renews the lease from a thread while a step talks to the outside."""
+    done = threading.Event()
+    thread = threading.Thread(target=_renew, args=(claim, done), name=f"lease-{claim.deployment_id}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def _renew(claim: Claim, done: threading.Event) -> None:
+    renewed = False
+    while not done.wait(LEASE.total_seconds() / 3):
+        try:
+            rows = Deployment.objects.filter(pk=claim.deployment_id, claim_token=claim.token)
+            rows.update(claimed_until=Now() + LEASE)
+            renewed = True
+        except DatabaseError:
+            # The fence decides what the missing renewal means; here it is only worth a line.
+            logger.exception("Could not renew a lease", extra={"deployment": str(claim.deployment_id)})
+    if renewed:
+        connection.close()

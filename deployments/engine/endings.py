@@ -1,0 +1,92 @@
+"""The ways in which a deployment ends. Each runs in the caller's fenced transaction."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from deployments.engine.recovery import wants_automatic_rollback
+from deployments.models import Deployment, Step, Target
+from deployments.services.rollbacks import roll_back_automatically
+from deployments.services.waking import wake_waiting
+from deployments.statuses import DeploymentStatus, StepStatus
+from deployments.transitions import move_deployment, move_step, write_log
+from releases.services import mark_released
+
+Sentence = str
+
+
+def succeed(deployment: Deployment, *, now: datetime) -> None:
+    move_deployment(deployment, to=DeploymentStatus.SUCCEEDED, completed_at=now, error_message="")
+    write_log(deployment, f"{deployment.release.version} runs in {deployment.environment}.")
+    undone = deployment.rolls_back
+    if undone is not None and undone.status in (DeploymentStatus.SUCCEEDED, DeploymentStatus.FAILED):
+        move_deployment(undone, to=DeploymentStatus.ROLLED_BACK, reason=deployment.reason)
+    if not deployment.is_rollback and counts_as_live(deployment.target):
+        mark_released(release=deployment.release, now=now)
+    wake_waiting(deployment.target)
+
+
+def counts_as_live(target: Target) -> bool:
+    """A protected environment, or the last one that the application goes to."""
+    environment = target.environment
+    later = Target.objects.filter(application=target.application_id, environment__position__gt=environment.position)
+    return environment.protected or not later.exists()
+
+
+def fail(
+    deployment: Deployment, step: Step, message: Sentence, *, now: datetime, evidence: Mapping[str, Any] | None = None
+) -> None:
+    """A verdict: the cause stays on the deployment, and the last good release comes back where that is wanted."""
+    move_step(step, to=StepStatus.FAILED, message=message, completed_at=now)
+    _close_steps(deployment, StepStatus.SKIPPED, now)
+    move_deployment(
+        deployment,
+        to=DeploymentStatus.FAILED,
+        completed_at=now,
+        error_message=message,
+        evidence=dict(evidence or {}),
+    )
+    write_log(deployment, message, step=step.name, level="error")
+    if wants_automatic_rollback(deployment, step):
+        _roll_back(deployment, why=f"{deployment.release.version} failed: {message}")
+    wake_waiting(deployment.target)
+
+
+def refuse(deployment: Deployment, message: Sentence, *, now: datetime) -> None:
+    """It never starts: a gate is closed for good."""
+    _close_steps(deployment, StepStatus.SKIPPED, now)
+    move_deployment(deployment, to=DeploymentStatus.FAILED, completed_at=now, error_message=message)
+    write_log(deployment, message, level="error")
+    wake_waiting(deployment.target)
+
+
+def cancel(deployment: Deployment, step: Step | None, *, now: datetime) -> None:
+    """`step` is the one that was reached, if it had started. What it had changed is taken back as after a failure."""
+    person = deployment.cancel_requested_by
+    by = f"Cancelled by {person}." if person else "Cancelled."
+    if step is not None and step.status == StepStatus.RUNNING:
+        move_step(step, to=StepStatus.CANCELLED, message=by, completed_at=now)
+    _close_steps(deployment, StepStatus.SKIPPED, now)
+    message = deployment.error_message or by
+    move_deployment(deployment, to=DeploymentStatus.CANCELLED, completed_at=now, error_message=message)
+    write_log(deployment, message, level="warning")
+    if step is not None and wants_automatic_rollback(deployment, step):
+        _roll_back(deployment, why=f"{deployment.release.version} was cancelled half-way.")
+    wake_waiting(deployment.target)
+
+
+def _close_steps(deployment: Deployment, to: StepStatus, now: datetime) -> None:
+    for step in deployment.steps.filter(status=StepStatus.PENDING):
+        step.deployment = deployment
+        move_step(step, to=to, completed_at=now)
+
+
+def _roll_back(deployment: Deployment, *, why: Sentence) -> None:
+    if deployment.rollbacks.filter(status=DeploymentStatus.PENDING).exists():
+        # A person was faster.
+        return
+    rollback = roll_back_automatically(deployment, why=why)
+    if rollback is None:
+        write_log(deployment, "Nothing ran well here before, so there is no release to go back to.", level="warning")
+    else:
+        write_log(deployment, f"Brings back {rollback.release.version}.", level="warning")

@@ -1,0 +1,134 @@
+"""Reasons to wait before a deployment starts, each with a sentence for people.
+
+Cheap and final gates first. Judged when it could start, not when it was asked for, and for every way in.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils.timesince import timeuntil
+
+from deployments.models import Deployment
+from deployments.statuses import DeploymentStatus
+from releases.approvals import weigh
+from releases.models import Decision
+from releases.selectors import requirements_of, reviewers_of, rules_for
+from releases.statuses import DEPLOYABLE
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """`can_open` names the teams or people who can; `opens_at` is set when it opens by itself.
+
+    `final` closes for good: the deployment ends with the sentence.
+    """
+
+    kind: str
+    open: bool
+    sentence: str
+    opens_at: datetime | None = None
+    can_open: list[str] = field(default_factory=list)
+    final: bool = False
+
+    def as_row(self) -> dict[str, Any]:
+        """Plain JSON, as stored with the deployment and answered by the API."""
+        return asdict(self) | {"opens_at": self.opens_at.isoformat() if self.opens_at else None}
+
+
+Ask = Callable[[Deployment, datetime], Gate | None]
+
+
+def ask_gates(deployment: Deployment, now: datetime) -> list[Gate]:
+    """Every gate that has something to say. A rollback waits for nothing but its turn and its time."""
+    asks = (schedule, turn) if deployment.is_rollback else (content, schedule, promotion, approvals, turn)
+    return [gate for ask in asks if (gate := ask(deployment, now)) is not None]
+
+
+def content(deployment: Deployment, now: datetime) -> Gate | None:
+    release = deployment.release
+    if release.digest != deployment.release_digest:
+        why = (
+            f"The content of {release} was changed after this deployment was asked for. Ask again with the new content."
+        )
+    elif release.status not in DEPLOYABLE:
+        why = f"{release} is {release.get_status_display().lower()}; only an approved release goes out."
+    else:
+        return None
+    return Gate("content", open=False, sentence=why, final=True)
+
+
+def schedule(deployment: Deployment, now: datetime) -> Gate | None:
+    if deployment.not_after and now > deployment.not_after:
+        return Gate("schedule", open=False, sentence="Its start window has passed. Ask again.", final=True)
+    if deployment.not_before and now < deployment.not_before:
+        sentence = f"Starts at {deployment.not_before:%Y-%m-%d %H:%M} UTC, in {timeuntil(deployment.not_before, now)}."
+        return Gate("schedule", open=False, sentence=sentence, opens_at=deployment.not_before)
+    return None
+
+
+def promotion(deployment: Deployment, now: datetime) -> Gate | None:
+    """The environment before must have run this very content, for its soak time."""
+    required = deployment.environment.requires
+    if required is None:
+        return None
+    proof = (
+        Deployment.objects.filter(
+            application=deployment.application_id,
+            environment=required,
+            release_digest=deployment.release_digest,
+            status=DeploymentStatus.SUCCEEDED,
+        )
+        .order_by("completed_at")
+        .first()
+    )
+    if proof is None or proof.completed_at is None:
+        sentence = f"{deployment.release} must first succeed in {required}."
+        return Gate("promotion", open=False, sentence=sentence, can_open=[deployment.application.team.name])
+    soaked_at = proof.completed_at + timedelta(minutes=deployment.environment.soak_minutes)
+    if now < soaked_at:
+        sentence = f"Soaks in {required} until {soaked_at:%Y-%m-%d %H:%M} UTC."
+        return Gate("promotion", open=False, sentence=sentence, opens_at=soaked_at)
+    return Gate("promotion", open=True, sentence=f"Succeeded in {required}.")
+
+
+def approvals(deployment: Deployment, now: datetime) -> Gate | None:
+    """The environment's own rules, each met by people who did not ask for the deployment."""
+    requirements = requirements_of(rules_for(deployment.application, deployment.environment_id))
+    if not requirements:
+        return None
+    given = deployment.approvals.filter(
+        decision=Decision.APPROVED, digest=deployment.release_digest, user__is_active=True
+    ).values_list("user_id", "user__role", "created_at")
+    progress = weigh(requirements, reviewers_of(given), now)
+    missing = [each for each in progress if not each.met]
+    sentence = "; ".join(each.sentence for each in missing or progress)
+    people = sorted({each.requirement.label for each in missing})
+    return Gate("approval", open=not missing, sentence=f"{sentence}.", can_open=people)
+
+
+def turn(deployment: Deployment, now: datetime) -> Gate | None:
+    """One at a time in a target; rollbacks go first, then whoever asked first and waits for nothing else."""
+    running = Deployment.objects.filter(target=deployment.target_id, status=DeploymentStatus.IN_PROGRESS)
+    first = running.select_related("release__application").first()
+    if first is None and not deployment.is_rollback:
+        first = _ahead(deployment)
+    if first is None:
+        return None
+    return Gate("turn", open=False, sentence=f"Waits for its turn: {first.release} goes first.")
+
+
+def _ahead(deployment: Deployment) -> Deployment | None:
+    pending = (
+        Deployment.objects.filter(target=deployment.target_id, status=DeploymentStatus.PENDING)
+        .exclude(pk=deployment.pk)
+        .filter(created_at__lte=deployment.created_at)
+        .select_related("release__application")
+        .order_by("created_at", "id")
+    )
+    for other in pending:
+        earlier = (other.created_at, other.pk) < (deployment.created_at, deployment.pk)
+        if (earlier or other.is_rollback) and all(gate["open"] or gate["kind"] == "turn" for gate in other.gates):
+            return other
+    return None

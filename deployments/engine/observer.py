@@ -1,0 +1,87 @@
+"""The long-lived process that wakes deployments: one watch per cluster and kind, and the timers.
+
+It decides nothing and writes no status. Several may run: a PostgreSQL advisory lock per cluster picks who follows it.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from django.db import DatabaseError, close_old_connections, connection
+
+from deployments.engine.followers import ClusterFollower
+from deployments.models import Cluster
+from deployments.services.waking import wake_due
+
+logger = logging.getLogger(__name__)
+
+SWEEP_SECONDS = 1.0
+# Clusters that were added, changed or given up by another observer are looked for this often.
+ROSTER_SECONDS = 5.0
+
+Chore = Callable[[], object]
+
+
+@dataclass
+class Observer:
+    """`chores` run once a sweep beside the timers (the audit log's sealer, for one)."""
+
+    stop: threading.Event
+    chores: tuple[Chore, ...] = ()
+    followers: dict[UUID, ClusterFollower] = field(default_factory=dict)
+
+    def run(self) -> None:
+        """Until `stop` is set. Losing the database is waited out: the rows remember everything."""
+        roster_due = 0.0
+        while not self.stop.is_set():
+            try:
+                if time.monotonic() >= roster_due:
+                    self._update_roster()
+                    roster_due = time.monotonic() + ROSTER_SECONDS
+                wake_due()
+                for chore in self.chores:
+                    chore()
+            except DatabaseError:
+                logger.warning("The database does not answer; waiting for it")
+                self._let_go_of_all()
+                connection.close()
+                roster_due = 0.0
+            self.stop.wait(SWEEP_SECONDS)
+        self._let_go_of_all()
+
+    def _update_roster(self) -> None:
+        close_old_connections()
+        clusters = {cluster.pk: cluster for cluster in Cluster.objects.all()}
+        for cluster_id, follower in list(self.followers.items()):
+            cluster = clusters.get(cluster_id)
+            if cluster is None or cluster.credentials_version != follower.credentials_version or not follower.alive:
+                self._let_go(cluster_id)
+        for cluster_id, cluster in clusters.items():
+            if cluster_id not in self.followers and _try_lock(cluster_id):
+                self.followers[cluster_id] = ClusterFollower.start(cluster)
+
+    def _let_go(self, cluster_id: UUID) -> None:
+        self.followers.pop(cluster_id).end()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [_lock_key(cluster_id)])
+
+    def _let_go_of_all(self) -> None:
+        """The locks go with the connection, or with the process."""
+        while self.followers:
+            _, follower = self.followers.popitem()
+            follower.end()
+
+
+def _try_lock(cluster_id: UUID) -> bool:
+    """Held by this connection until it closes: a killed observer's clusters are free at once."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_lock_key(cluster_id)])
+        row = cursor.fetchone()
+    return bool(row and row[0])
+
+
+def _lock_key(cluster_id: UUID) -> int:
+    return int.from_bytes(cluster_id.bytes[:8], "big", signed=True)

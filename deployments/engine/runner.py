@@ -1,0 +1,198 @@
+"""`tick`: one bounded pass over one deployment. Observe, then act; write, commit, then touch the outside."""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from enum import Enum
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from deployments.engine import claims, endings
+from deployments.engine.claims import Claim, LostClaim, fenced
+from deployments.engine.gates import Gate, ask_gates
+from deployments.engine.recovery import is_overdue, pause_after
+from deployments.engine.steps import run_step
+from deployments.models import Deployment, Step, Target
+from deployments.services.planning import render_again
+from deployments.services.waking import wake_waiting
+from deployments.statuses import STEPS_OPEN, DeploymentStatus, StepStatus
+from deployments.targets.base import Errored, Failed, Running, StepResult, Succeeded
+from deployments.transitions import announce, move_deployment, move_step, write_log
+
+logger = logging.getLogger(__name__)
+
+Clock = Callable[[], datetime]
+AT_ONCE = timedelta(0)
+# Gates without a time of their own are asked again this often, should nobody wake the deployment.
+GATE_PAUSE = timedelta(seconds=60)
+
+
+class Outcome(Enum):
+    """What the caller does next."""
+
+    AGAIN = "there is more to do now"
+    ASLEEP = "a timer or a cluster event will wake it"
+    LEFT = "ended, not due, or another worker's"
+
+
+def tick(deployment_id: UUID, *, clock: Clock = timezone.now) -> Outcome:
+    """Move the deployment by one pass. Any number of workers may call it at any time; one at most gets through."""
+    claim = claims.take(deployment_id)
+    if claim is None:
+        return Outcome.LEFT
+    try:
+        sleep = _advance(claim, clock)
+    except LostClaim:
+        logger.warning("Another worker took over", extra={"deployment": str(deployment_id)})
+        return Outcome.LEFT
+    except Exception:
+        logger.exception("A tick broke; it is tried again", extra={"deployment": str(deployment_id)})
+        sleep = timedelta(seconds=5)
+    woken = claims.release(claim, sleep=sleep)
+    return Outcome.AGAIN if woken else (Outcome.LEFT if sleep is None else Outcome.ASLEEP)
+
+
+def _advance(claim: Claim, clock: Clock) -> timedelta | None:
+    """How long to sleep: AT_ONCE for not at all, None when the deployment has ended."""
+    now = clock()
+    with fenced(claim) as deployment:
+        if deployment.status == DeploymentStatus.PENDING:
+            return _start_or_wait(deployment, now)
+        step = _open_step(deployment)
+        if step is None:
+            endings.succeed(deployment, now=now)
+            return None
+        if deployment.cancel_requested_at is not None:
+            endings.cancel(deployment, step, now=now)
+            return None
+        if step.status == StepStatus.PENDING:
+            move_step(step, to=StepStatus.RUNNING, started_at=now, message="")
+    with claims.kept_alive(claim):
+        result = _call(deployment, step, now)
+    with fenced(claim) as deployment:
+        step.deployment = deployment
+        return _save(deployment, step, result, clock())
+
+
+def _open_step(deployment: Deployment) -> Step | None:
+    step = deployment.steps.filter(status__in=STEPS_OPEN).order_by("position").first()
+    if step is not None:
+        step.deployment = deployment
+    return step
+
+
+def _start_or_wait(deployment: Deployment, now: datetime) -> timedelta | None:
+    if deployment.cancel_requested_at is not None:
+        endings.cancel(deployment, None, now=now)
+        return None
+    gates = ask_gates(deployment, now)
+    closed = [gate for gate in gates if not gate.open]
+    _remember_gates(deployment, gates)
+    for gate in closed:
+        if gate.final:
+            endings.refuse(deployment, gate.sentence, now=now)
+            return None
+    if not closed and _start(deployment, now):
+        return AT_ONCE
+    times = [gate.opens_at - now for gate in closed if gate.opens_at]
+    return max(min([*times, GATE_PAUSE]), timedelta(milliseconds=200))
+
+
+def _remember_gates(deployment: Deployment, gates: list[Gate]) -> None:
+    rows = [gate.as_row() for gate in gates]
+    if rows == deployment.gates:
+        return
+    deployment.gates = rows
+    deployment.save(update_fields=["gates"])
+    announce(deployment)
+    if any(not gate.open and gate.kind != "turn" for gate in gates):
+        # It steps out of the queue, so those behind it may go.
+        wake_waiting(deployment.target)
+
+
+def _start(deployment: Deployment, now: datetime) -> bool:
+    """False when another deployment of the target started in the same moment: the unique index decides."""
+    try:
+        with transaction.atomic():
+            deployment.sequence = _next_sequence(deployment.target)
+            manifests = render_again(deployment.release, deployment.target, deployment.manifests, deployment)
+            move_deployment(
+                deployment,
+                to=DeploymentStatus.IN_PROGRESS,
+                started_at=now,
+                sequence=deployment.sequence,
+                manifests=manifests,
+            )
+    except IntegrityError:
+        deployment.refresh_from_db(fields=["status", "sequence", "started_at", "manifests"])
+        return False
+    return True
+
+
+def _next_sequence(target: Target) -> int:
+    Target.objects.filter(pk=target.pk).update(deployment_sequence=F("deployment_sequence") + 1)
+    return Target.objects.values_list("deployment_sequence", flat=True).get(pk=target.pk)
+
+
+def _call(deployment: Deployment, step: Step, now: datetime) -> StepResult:
+    """The step's answer; whatever it throws is a breakage, never a verdict."""
+    try:
+        return run_step(deployment, step, now=now)
+    except Exception as exc:
+        logger.exception("A step broke", extra={"deployment": str(deployment.pk), "step": step.name})
+        return Errored(f"Release Manager could not run this step ({type(exc).__name__}). It tries again.")
+
+
+def _save(deployment: Deployment, step: Step, result: StepResult, now: datetime) -> timedelta | None:
+    write_log(deployment, *result.log, step=step.name)
+    if isinstance(result, Succeeded):
+        move_step(
+            step,
+            to=StepStatus.SUCCEEDED,
+            message=result.message,
+            checkpoint=dict(result.checkpoint),
+            completed_at=now,
+        )
+        write_log(deployment, result.message, step=step.name)
+        return _after_success(deployment, now)
+    if isinstance(result, Failed):
+        endings.fail(deployment, step, result.message, now=now, evidence=result.evidence)
+        return None
+    if is_overdue(deployment, step, now):
+        endings.fail(deployment, step, _gave_up(deployment, step, result), now=now)
+        return None
+    return _wait(deployment, step, result)
+
+
+def _after_success(deployment: Deployment, now: datetime) -> timedelta | None:
+    if _open_step(deployment) is not None:
+        return AT_ONCE
+    endings.succeed(deployment, now=now)
+    return None
+
+
+def _gave_up(deployment: Deployment, step: Step, result: Running | Errored) -> str:
+    seconds = deployment.target.timeout_seconds
+    if isinstance(result, Errored):
+        return result.message
+    return f"{result.message} (gave up after {seconds} s, the target's time-out)"
+
+
+def _wait(deployment: Deployment, step: Step, result: Running | Errored) -> timedelta:
+    if isinstance(result, Errored):
+        attempts = step.attempts + 1
+        pause = pause_after(attempts, result.retry_after_seconds)
+        message = f"{result.message} Tries again in {int(pause.total_seconds())} s."
+        fields: dict[str, object] = {"attempts": attempts, "message": message}
+    else:
+        pause = timedelta(seconds=result.retry_after_seconds)
+        message = result.message
+        fields = {"attempts": 0, "message": message, "checkpoint": dict(result.checkpoint)}
+    if message != step.message:
+        write_log(deployment, message, step=step.name, level="warning" if isinstance(result, Errored) else "info")
+        announce(deployment)
+    Step.objects.filter(pk=step.pk, status=StepStatus.RUNNING).update(**fields)
+    return pause

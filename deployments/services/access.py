@@ -1,0 +1,35 @@
+"""The rights that services ask for first, with the sentence for those who lack them."""
+
+from accounts.policies import require
+from deployments import policies
+from deployments.models import Deployment, Target
+from releasemgr.core.actors import Actor
+
+
+def require_set_up(actor: Actor) -> None:
+    require(
+        policies.can_set_up(actor),
+        permission="admin",
+        why="Only administrators change the set-up. Ask one of them.",
+    )
+
+
+def require_deploy(actor: Actor, target: Target) -> None:
+    require(
+        policies.can_deploy(actor, target),
+        permission="deployments.deploy_environment",
+        why=f"You may not deploy {target.application} to {target.environment}.",
+    )
+
+
+def require_review(actor: Actor, deployment: Deployment) -> None:
+    require(
+        actor.user_id != deployment.deployed_by_id,
+        permission="releases.approve_application",
+        why="You asked for this deployment, so somebody else must decide about it (four eyes).",
+    )
+    require(
+        policies.can_review(actor, deployment),
+        permission="releases.approve_application",
+        why=f"You may not approve or reject deployments of {deployment.application}.",
+    )

@@ -1,0 +1,96 @@
+"""What operators do with clusters."""
+
+import yaml
+from django.db import transaction
+from django.utils import timezone
+
+from audit.services import record
+from deployments.models import Cluster
+from deployments.services.access import require_set_up
+from deployments.targets.base import Connection
+from deployments.targets.kubernetes.cluster import ClusterVersion, check_cluster
+from deployments.targets.kubernetes.errors import ClusterError
+from deployments.targets.kubernetes.kubeconfig import InvalidKubeconfig, inspect_kubeconfig
+from releasemgr.core.actors import Actor
+from releasemgr.core.changes import assign, validate
+from releasemgr.core.errors import Invalid, WrongState
+
+MAX_KUBECONFIG_BYTES = 256 * 1024
+
+
+def register_cluster(*, actor: Actor, name: str, kubeconfig: str) -> Cluster:
+    """Raises Invalid when the kubeconfig is unusable or the cluster does not answer with it."""
+    require_set_up(actor)
+    cluster = Cluster(name=name, kubeconfig=kubeconfig, server="pending")
+    validate(cluster)
+    _probe(cluster)
+    with transaction.atomic():
+        validate(cluster)
+        cluster.save(force_insert=True)
+        record("cluster.registered", actor=actor, subject=cluster, data={"server": cluster.server})
+    return cluster
+
+
+def update_cluster(
+    *, actor: Actor, cluster: Cluster, name: str | None = None, kubeconfig: str | None = None
+) -> Cluster:
+    """New credentials are tried before they replace the old ones. Neither is ever recorded."""
+    require_set_up(actor)
+    before = cluster.server
+    changes = assign(cluster, {} if name is None else {"name": name})
+    if kubeconfig is not None:
+        cluster.kubeconfig = kubeconfig
+        cluster.credentials_version += 1
+        _probe(cluster)
+        changes["kubeconfig"] = ("(hidden)", "(changed)")
+        changes["server"] = (before, cluster.server)
+    with transaction.atomic():
+        validate(cluster)
+        cluster.save()
+        record("cluster.updated", actor=actor, subject=cluster, changes=changes)
+    return cluster
+
+
+@transaction.atomic
+def delete_cluster(*, actor: Actor, cluster: Cluster) -> None:
+    require_set_up(actor)
+    if cluster.targets.exists():
+        raise WrongState(f"Targets still go to {cluster}. Move or remove them first.", details={"status": "in_use"})
+    record("cluster.deleted", actor=actor, subject=cluster)
+    cluster.delete()
+
+
+def connection_to(cluster: Cluster) -> Connection:
+    return Connection(
+        key=f"{cluster.pk}:{cluster.credentials_version}", kubeconfig=parse_kubeconfig(cluster.kubeconfig)
+    )
+
+
+def parse_kubeconfig(text: str) -> dict[str, object]:
+    """Raises Invalid. No message quotes the text: it holds credentials."""
+    if len(text.encode()) > MAX_KUBECONFIG_BYTES:
+        raise _unusable("The kubeconfig is larger than 256 kB: this is not one.")
+    try:
+        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
+            raise _unusable("The kubeconfig uses YAML aliases: write the values out.")
+        parsed = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        raise _unusable("The kubeconfig is not valid YAML.") from None
+    if not isinstance(parsed, dict):
+        raise _unusable("This is no kubeconfig: it must be a mapping with clusters, contexts and users.")
+    return parsed
+
+
+def _probe(cluster: Cluster) -> None:
+    """Fill in what the cluster says of itself. Raises Invalid."""
+    try:
+        parsed = parse_kubeconfig(cluster.kubeconfig)
+        cluster.server = inspect_kubeconfig(parsed)
+        found: ClusterVersion = check_cluster(Connection(key=f"probe:{cluster.pk}", kubeconfig=parsed))
+    except (InvalidKubeconfig, ClusterError) as exc:
+        raise _unusable(str(exc)) from None
+    cluster.version, cluster.checked_at, cluster.problem = found.version, timezone.now(), ""
+
+
+def _unusable(sentence: str) -> Invalid:
+    return Invalid(sentence, details={"kubeconfig": [sentence]})

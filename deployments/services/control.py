@@ -1,0 +1,58 @@
+"""Stopping a deployment, and trying again."""
+
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from audit.services import record
+from deployments.models import Deployment
+from deployments.services.access import require_deploy
+from deployments.services.deployments import start_deployment
+from deployments.services.planning import TICK
+from deployments.statuses import DeploymentKind, DeploymentStatus
+from deployments.transitions import announce, facts
+from releasemgr.core.actors import Actor
+from releasemgr.core.errors import WrongState
+from releasemgr.core.queue import enqueue
+
+
+@transaction.atomic
+def cancel_deployment(*, actor: Actor, deployment: Deployment) -> Deployment:
+    """Ask for it to stop; the engine ends it at the next safe point. Asking twice changes nothing."""
+    require_deploy(actor, deployment.target)
+    locked = Deployment.objects.select_for_update(of=("self",)).get(pk=deployment.pk)
+    deployment.status, deployment.cancel_requested_at = locked.status, locked.cancel_requested_at
+    if not deployment.is_open:
+        raise WrongState(
+            f"It has already ended ({deployment.get_status_display().lower()}): nothing to cancel.",
+            details={"status": deployment.status},
+        )
+    ask_to_cancel(actor, deployment)
+    return deployment
+
+
+def ask_to_cancel(actor: Actor, deployment: Deployment) -> None:
+    if deployment.cancel_requested_at is not None:
+        return
+    deployment.cancel_requested_at, deployment.cancel_requested_by = timezone.now(), actor.user
+    Deployment.objects.filter(pk=deployment.pk).update(
+        cancel_requested_at=deployment.cancel_requested_at, cancel_requested_by=actor.user, wake_at=Now()
+    )
+    record("deployment.cancel_requested", actor=actor, subject=deployment, data=facts(deployment))
+    enqueue(TICK, deployment.pk)
+    announce(deployment)
+
+
+@transaction.atomic
+def retry_deployment(*, actor: Actor, deployment: Deployment) -> Deployment:
+    """A new deployment of the same release to the same place."""
+    require_deploy(actor, deployment.target)
+    ended_badly = (DeploymentStatus.FAILED, DeploymentStatus.CANCELLED, DeploymentStatus.ROLLED_BACK)
+    if deployment.status not in ended_badly or deployment.kind != DeploymentKind.DEPLOY:
+        raise WrongState(
+            "Only a deployment that failed, was cancelled or rolled back can be tried again.",
+            details={"status": deployment.status},
+        )
+    return start_deployment(
+        actor=actor, release=deployment.release, environment=deployment.environment, reason=deployment.reason
+    )

@@ -1,0 +1,79 @@
+"""What operators do with targets."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+
+from accounts.policies import grant
+from audit.services import record
+from deployments.models import Environment, Target
+from deployments.policies import TEAM_PERMISSIONS_ON_ENVIRONMENT
+from deployments.services.access import require_set_up
+from deployments.targets.registry import ADAPTERS
+from releasemgr.core import live
+from releasemgr.core.actors import Actor
+from releasemgr.core.changes import assign, validate
+from releasemgr.core.errors import Invalid, WrongState
+from releases.models import Application
+
+SECRET_FIELDS = frozenset({"database_url"})
+
+
+@transaction.atomic
+def create_target(*, actor: Actor, application: Application, environment: Environment, **fields: Any) -> Target:
+    """`fields`: cluster, namespace, kind, overrides, database_url, timeout_seconds. The team may then deploy there."""
+    require_set_up(actor)
+    target = Target(application=application, environment=environment, **fields)
+    _check(target)
+    target.save(force_insert=True)
+    grant(application.team, TEAM_PERMISSIONS_ON_ENVIRONMENT, environment)
+    record("target.created", actor=actor, subject=target, data={"namespace": target.namespace})
+    live.changed("board")
+    return target
+
+
+@transaction.atomic
+def update_target(*, actor: Actor, target: Target, changes: Mapping[str, Any]) -> Target:
+    require_set_up(actor)
+    differences = assign(target, changes)
+    _check(target)
+    target.save(update_fields=list(changes))
+    shown = {name: (("(hidden)", "(changed)") if name in SECRET_FIELDS else pair) for name, pair in differences.items()}
+    record("target.updated", actor=actor, subject=target, changes=shown)
+    live.changed("board")
+    return target
+
+
+@transaction.atomic
+def delete_target(*, actor: Actor, target: Target) -> None:
+    require_set_up(actor)
+    if target.deployments.exists():
+        raise WrongState(f"{target} has a history of deployments: it stays on record.", details={"status": "in_use"})
+    record("target.deleted", actor=actor, subject=target)
+    target.delete()
+    live.changed("board")
+
+
+OVERRIDES = {"replicas": int, "env": dict, "values": dict, "patches": list}
+
+
+def _check(target: Target) -> None:
+    validate(target)
+    if target.kind not in ADAPTERS:
+        raise _invalid(
+            "kind", f"Targets of kind {target.kind} are not supported yet. Supported: {', '.join(ADAPTERS)}."
+        )
+    if not isinstance(target.overrides, dict):
+        raise _invalid("overrides", "Overrides must be an object.")
+    for name, value in target.overrides.items():
+        if name not in OVERRIDES:
+            raise _invalid("overrides", f"Unknown override “{name}”. Known: {', '.join(OVERRIDES)}.")
+        if not isinstance(value, OVERRIDES[name]) or isinstance(value, bool):
+            raise _invalid("overrides", f"The override {name} must be of type {OVERRIDES[name].__name__}.")
+        if name in ("values", "patches") and value:
+            raise _invalid("overrides", f"The override {name} is not supported for targets of kind {target.kind} yet.")
+
+
+def _invalid(field: str, sentence: str) -> Invalid:
+    return Invalid(sentence, details={field: [sentence]})
