@@ -53,10 +53,13 @@ class Cluster:
 
     def resource(self, api_version: str, kind: str) -> Resource:
         """How the cluster serves a kind. Asks again before it says UnknownKind, so a new CRD is seen."""
+        group, _, version = api_version.rpartition("/")
+        # Without prefix and group the client would ask for the resources of every group that has this version.
+        where = {"prefix": "apis", "group": group} if group else {"prefix": "api"}
         return ask(
             f"find {kind} ({api_version})",
             self.server,
-            lambda: self._client.resources.get(api_version=api_version, kind=kind),
+            lambda: self._client.resources.get(**where, api_version=version, kind=kind),
         )
 
     def get(self, api_version: str, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
