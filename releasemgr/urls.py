@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from releasemgr import views
+from releasemgr import docs, views
 
 urlpatterns = [
     path("", views.board, name="board"),
@@ -13,7 +13,12 @@ urlpatterns = [
     path("", include("deployments.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include("releasemgr.api")),
-    path("openapi.json", views.openapi, name="openapi"),
-    path("docs", views.swagger, name="swagger"),
-    path("redoc", views.redoc, name="redoc"),
+    path("openapi.json", docs.openapi, name="openapi"),
+    path("docs", docs.swagger, name="swagger"),
+    path("redoc", docs.redoc, name="redoc"),
 ]
+
+handler400 = "releasemgr.fallbacks.bad_request"
+handler403 = "releasemgr.fallbacks.permission_denied"
+handler404 = "releasemgr.fallbacks.page_not_found"
+handler500 = "releasemgr.fallbacks.server_error"

@@ -29,6 +29,7 @@ CODES = {
     415: "unsupported_media_type",
     422: "invalid",
     429: "too_many_attempts",
+    500: "server_error",
     503: "unavailable",
 }
 TOO_LARGE = "The request body is too large: at most 2 MB are read. Send less, or split the manifests."

@@ -20,13 +20,13 @@ BIGINT = 2**63
 
 def read_bounded(request: HttpRequest, *, limit: int) -> bytes:
     """The raw body, whether or not its length was announced. Raises RequestDataTooBig past `limit` bytes."""
-    if not request._read_started:
+    if not request._read_started:  # type: ignore[attr-defined]
         announced = str(request.META.get("CONTENT_LENGTH") or "0")
         if announced.isdecimal() and int(announced) > limit:
             raise RequestDataTooBig
         # Kept where Django and DRF look for it: `request.body` would read a chunked body without any bound.
         body = request.read(limit + 1)
-        request._body = body  # type: ignore[attr-defined]
+        request._body = body
         request.META["CONTENT_LENGTH"] = str(len(body))
     raw = request.body
     if len(raw) > limit:

@@ -37,5 +37,10 @@ def enqueue_in(seconds: float, task: str, *ids: Id) -> None:
         schedule(task, *plain(ids), next_run=timezone.now() + timedelta(seconds=seconds))
 
 
+def waiting_tasks() -> int:
+    """How many tasks are due and not yet fetched. Raises what the queue's client raises when it is out of reach."""
+    return int(get_broker().queue_size())
+
+
 def plain(ids: tuple[Id, ...]) -> list[str | int]:
     return [str(value) if isinstance(value, UUID) else value for value in ids]
