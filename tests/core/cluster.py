@@ -41,12 +41,12 @@ class Cluster:
                 stderr=log,
                 start_new_session=True,
             )
-        wait_for(lambda: len(self.workers()) == 2 and "pushing tasks" in self.log.read_text())
+        wait_for(lambda: len(self.workers()) == 2)
         return self
 
     def workers(self) -> list[int]:
         """Process ids of the workers that have begun and live."""
-        begun = re.findall(r"ready for work at (\d+)", self.log.read_text())
+        begun = re.findall(r"^worker (\d+)$", self.log.read_text(), re.MULTILINE)
         return [int(pid) for pid in begun if is_alive(int(pid))]
 
     def __exit__(self, *error: object) -> None:
@@ -89,12 +89,19 @@ def fail(path: str, word: str) -> None:
 def main() -> None:
     settings.DATABASES["default"].update(json.loads(os.environ["CLUSTER_DATABASES"]))
     settings.Q_CLUSTER.update(json.loads(os.environ["CLUSTER_OPTIONS"]))
-    settings.LOGGING = {"version": 1, "root": {"level": "INFO", "handlers": []}, "disable_existing_loggers": False}
+    settings.LOGGING_CONFIG = None
     import django
     from django.core.management import call_command
 
     django.setup()
+    from django_q.signals import post_spawn
+
+    post_spawn.connect(announce)
     call_command("qcluster")
+
+
+def announce(**kwargs: Any) -> None:
+    print(f"worker {os.getpid()}", flush=True)  # noqa: T201 - read by `Cluster.workers`
 
 
 if __name__ == "__main__":

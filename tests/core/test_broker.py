@@ -9,10 +9,11 @@ from django_q.models import OrmQ
 from django_q.signals import post_execute_in_worker, pre_execute
 from django_q.signing import SignedPackage
 
+from releasemgr.core import queue
 from releasemgr.core.broker import PostgresBroker
 from releasemgr.core.queue import enqueue, enqueue_in
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.usefixtures("committing")
 
 FOREVER = 60.0
 MARK = "tests.core.cluster.mark"
@@ -198,3 +199,18 @@ def test_a_queued_task_shows_its_function_and_plain_ids() -> None:
     assert row.func() == "deployments.tasks.tick"
     assert row.args() == ("00000000-0000-0000-0000-000000000007", 3)
     assert row.task["ack_failure"] is True
+
+
+def test_with_another_broker_a_task_is_handed_over_after_the_commit_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    handed_over: list[str] = []
+    monkeypatch.setattr(Conf, "ORM", None)
+    monkeypatch.setattr(queue, "async_task", lambda task, *ids, **options: handed_over.append(ids[0]))
+
+    with pytest.raises(ZeroDivisionError), transaction.atomic():
+        enqueue(MARK, "rolled back")
+        raise ZeroDivisionError
+    with transaction.atomic():
+        enqueue(MARK, "committed")
+        assert handed_over == []
+
+    assert handed_over == ["committed"]

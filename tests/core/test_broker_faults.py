@@ -13,7 +13,7 @@ from django_q.models import Failure, OrmQ
 from releasemgr.core.queue import enqueue
 from tests.core.cluster import Cluster, wait_for
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+pytestmark = [pytest.mark.usefixtures("committing"), pytest.mark.slow]
 
 RETRY_SECONDS = 2
 

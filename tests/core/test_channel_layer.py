@@ -10,7 +10,7 @@ from releasemgr.core import channel_layer, listen
 from releasemgr.core.channel_layer import PostgresChannelLayer
 from tests.core.test_broker import cut_connections
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.usefixtures("committing")
 
 PATIENCE = 10.0
 RESYNC = {"type": "live.resync"}

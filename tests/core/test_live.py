@@ -9,7 +9,7 @@ from django.db import transaction
 
 from releasemgr.core.live import changed
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.usefixtures("committing")
 
 
 @pytest.fixture(params=["releasemgr.core.channel_layer.PostgresChannelLayer", "channels.layers.InMemoryChannelLayer"])
