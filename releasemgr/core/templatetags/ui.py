@@ -27,7 +27,8 @@ AGO_UNITS = ((3600, 60, "min"), (86400, 3600, "h"), (30 * 86400, 86400, "d"))
 @lru_cache(maxsize=512)
 def _svg(name: str, size: int, css: str) -> SafeString:
     draw = heroicon_micro if size <= 16 else heroicon_mini if size <= 20 else heroicon_outline
-    return draw(name, size=size, aria_hidden="true", focusable="false", **{"class": css})
+    svg: SafeString = draw(name, size=size, aria_hidden="true", focusable="false", **{"class": css})
+    return svg
 
 
 @register.simple_tag
