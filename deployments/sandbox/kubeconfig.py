@@ -1,0 +1,34 @@
+"""The file by which clients find the cluster."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from deployments.sandbox.identity import Identity
+
+
+def kubeconfig(url: str, identity: Identity) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "sandbox", "cluster": {"server": url}}],
+        "users": [{"name": identity.user, "user": {"token": identity.token}}],
+        "contexts": [{"name": "sandbox", "context": {"cluster": "sandbox", "user": identity.user}}],
+        "current-context": "sandbox",
+    }
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read; readers see the old or the new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    temporary.replace(path)
+
+
+def write_kubeconfig(path: Path, config: dict[str, Any]) -> None:
+    write_private(path, yaml.safe_dump(config, sort_keys=False))
