@@ -28,7 +28,7 @@ def ensure_running(state_dir: Path) -> str:
     state_dir = state_dir.resolve()
     with states.locked(state_dir):
         state = _load(state_dir)
-        if state is None or not connection.is_serving(state):
+        if state is None or not _is_running(state):
             state = _start(state_dir, state)
         return state.url
 
@@ -61,9 +61,14 @@ def stop_if_idle(state_dir: Path) -> bool:
     state_dir = state_dir.resolve()
     with states.locked(state_dir):
         state = _load(state_dir)
-        if state is None or not connection.is_serving(state) or _stays_in_use(state):
+        if state is None or not _is_running(state) or _stays_in_use(state):
             return False
         return _stop(state)
+
+
+def _is_running(state: State) -> bool:
+    # The pid first: a stranger on the remembered port might keep a connection waiting.
+    return processes.postmaster_pid(state.data) is not None and connection.is_serving(state)
 
 
 def _stays_in_use(state: State) -> bool:
