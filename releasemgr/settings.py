@@ -133,14 +133,18 @@ REDIS_URL = env.str("REDIS_URL", "")
 Q_CLUSTER = {
     "name": "releasemgr",
     "workers": env.int("WORKERS", 2),
+    # A tick gives its worker back before the time-out; a killed worker's task runs again after `retry`.
     "timeout": 55,
     "retry": 60,
+    "poll": 1,
+    "guard_cycle": 1,
+    "recycle": 500,
     "max_attempts": 1,
     "ack_failures": True,
     "catch_up": False,
     "save_limit": -1,
-    "queue_limit": 4,
-    "bulk": 1,
+    "queue_limit": 2,
+    "bulk": 2,
     "label": "Tasks",
 } | (
     {"redis": REDIS_URL}

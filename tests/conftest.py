@@ -13,15 +13,20 @@ from tests import factories
 
 @pytest.fixture(autouse=True, scope="session")
 def _truncate_the_append_only_log_between_transactional_tests() -> Iterator[None]:
-    """TRUNCATE is refused in production; only here the tables' owner lifts the trigger while Django flushes."""
+    """TRUNCATE is refused in production; only here the tables' owner lifts the triggers while Django flushes."""
     original = DatabaseOperations.execute_sql_flush
+    triggers = "SELECT tgrelid::regclass, tgname FROM pg_trigger WHERE tgname LIKE 'audit%no_truncate'"
 
     def flush(self: DatabaseOperations, sql_list: list[str]) -> None:
         with connection.cursor() as cursor:
-            cursor.execute("ALTER TABLE audit_event DISABLE TRIGGER audit_event_no_truncate")
+            cursor.execute(triggers)
+            refusing = cursor.fetchall()
+            for table, trigger in refusing:
+                cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER {trigger}")
         original(self, sql_list)
         with connection.cursor() as cursor:
-            cursor.execute("ALTER TABLE audit_event ENABLE TRIGGER audit_event_no_truncate")
+            for table, trigger in refusing:
+                cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER {trigger}")
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DatabaseOperations, "execute_sql_flush", flush)
