@@ -47,9 +47,13 @@ class Cluster:
 
     def version(self) -> ClusterVersion:
         answer = self._request("reach the cluster", "GET", "/version")
-        if not isinstance(answer.get("gitVersion"), str):
+        version = str(answer.get("gitVersion") or "")
+        if not version:
             raise Unavailable(f"Could not reach the cluster: {self.server} does not speak the Kubernetes API.")
-        return ClusterVersion(self.server, clean(answer["gitVersion"], limit=60))
+        if version.startswith("v0.0.0"):
+            # Built without a tag: only the numbers tell.
+            version = f"v{answer.get('major')}.{answer.get('minor')}"
+        return ClusterVersion(self.server, clean(version, limit=60))
 
     def resource(self, api_version: str, kind: str) -> Resource:
         """How the cluster serves a kind. Asks again before it says UnknownKind, so a new CRD is seen."""

@@ -98,6 +98,9 @@ class _Failure:
 
 
 def _answering(work: Work, step: Callable[[Cluster, Work], StepResult]) -> StepResult:
+    if not work.objects:
+        # Doing nothing with success would call a deployment good that never happened.
+        return Failed("There is nothing to deploy: this deployment has no rendered objects. Start a new one.")
     try:
         return step(Cluster(work.connection), work)
     except InvalidKubeconfig as error:
