@@ -64,8 +64,9 @@ class Child:
 
     def _copy_output(self) -> None:
         assert self._process.stdout is not None  # noqa: S101 - a pipe was asked for
-        for line in self._process.stdout:
-            self._console.line_of(self.program.name, line.rstrip())
+        with self._process.stdout as output:
+            for line in output:
+                self._console.line_of(self.program.name, line.rstrip())
 
 
 def describe_exit(code: int) -> str:

@@ -35,8 +35,9 @@ def require_answer(url: str) -> None:
 
 
 def _reason(error: Exception, url: str) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    reason = lines[-1].rstrip(".") if lines else type(error).__name__
+    # libpq adds hints and a line for each address; the cause stands where something failed.
+    lines = [line.strip() for line in str(error).splitlines()]
+    reason = next((line for line in lines if "failed: " in line), lines[0]).rstrip(".")
     try:
         password = urlsplit(url).password
     except ValueError:

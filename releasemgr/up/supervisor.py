@@ -1,6 +1,8 @@
 """Keeps the programs running: restarts what dies, and ends all of them in order."""
 
 import contextlib
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -16,6 +18,7 @@ from releasemgr.up.undertaker import DATABASE
 POLL_SECONDS = 0.1
 STOP_SECONDS = 10.0
 HEALTHY_SECONDS = 60.0
+FIRST_BACKOFF_SECONDS = 1.0
 LONGEST_BACKOFF_SECONDS = 30.0
 DEATHS_WHILE_STARTING = 3
 
@@ -69,7 +72,7 @@ class Supervisor:
         try:
             output = self._interruption.answer_of(lambda: process.communicate()[0])
         except StopRequested:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
             raise
         finally:
             process.wait()
@@ -111,7 +114,7 @@ class Supervisor:
 
     def dismiss_undertaker(self) -> None:
         self._tell_undertaker("done")
-        self._undertaker.wait()
+        self._undertaker.communicate()
 
     def _wait_for_end(self, child: Child, deadline: float) -> None:
         while not child.has_ended():
@@ -132,9 +135,9 @@ class Supervisor:
         name = child.program.name
         lived_well = time.monotonic() - child.started_at > HEALTHY_SECONDS
         self._deaths[name] = 1 if lived_well else self._deaths.get(name, 0) + 1
-        delay = min(2.0 ** (self._deaths[name] - 1), LONGEST_BACKOFF_SECONDS)
+        delay = min(FIRST_BACKOFF_SECONDS * 2 ** (self._deaths[name] - 1), LONGEST_BACKOFF_SECONDS)
         self._waiting.append((time.monotonic() + delay, child.program))
-        self._console.complain(f"{name} {describe_exit(code)}; starting it again in {delay:.0f} s.")
+        self._console.complain(f"{name} {describe_exit(code)}; starting it again in {delay:g} s.")
 
     def _give_up_on_programs_that_keep_dying(self) -> None:
         for name, deaths in self._deaths.items():

@@ -32,20 +32,24 @@ def main(database_state: str) -> None:
 
 
 def end_groups(groups: list[int], grace_seconds: float) -> None:
+    """Asks the leaders to end, and kills what is left of a group as soon as its leader is gone."""
     for group in groups:
         with contextlib.suppress(ProcessLookupError):
             os.kill(group, signal.SIGTERM)
     deadline = time.monotonic() + grace_seconds
-    while time.monotonic() < deadline and any(_exists(group) for group in groups):
-        time.sleep(0.05)
-    for group in groups:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(group, signal.SIGKILL)
+    remaining = groups
+    while remaining:
+        gone = remaining if time.monotonic() > deadline else [group for group in remaining if not _exists(group)]
+        for group in gone:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
+        remaining = [group for group in remaining if group not in gone]
+        time.sleep(0.02)
 
 
-def _exists(group: int) -> bool:
+def _exists(pid: int) -> bool:
     try:
-        os.killpg(group, 0)
+        os.kill(pid, 0)
     except ProcessLookupError:
         return False
     return True
