@@ -6,7 +6,7 @@
   function arm(toast) {
     const close = () => toast.remove();
     toast.querySelector("[data-close]").addEventListener("click", close);
-    if (toast.dataset.level === "error") return; // errors stay until they are read
+    if (["danger", "error"].includes(toast.dataset.level)) return; // errors stay until they are read
     let timer = setTimeout(close, READ_TIME);
     toast.addEventListener("pointerenter", () => clearTimeout(timer));
     toast.addEventListener("pointerleave", () => (timer = setTimeout(close, READ_TIME)));
@@ -34,12 +34,12 @@
   // A background refetch that fails says nothing: the connection light does, and it tries again
   const isBackground = (detail) => detail.requestConfig?.triggeringEvent?.type === "live";
   document.addEventListener("htmx:sendError", (event) => {
-    if (!isBackground(event.detail)) toast("The server cannot be reached. Check your connection, then try again.", "error");
+    if (!isBackground(event.detail)) toast("The server cannot be reached. Check your connection, then try again.", "danger");
   });
   document.addEventListener("htmx:responseError", (event) => {
     const { xhr } = event.detail;
-    if (isBackground(event.detail) || event.detail.shouldSwap) return;
-    toast(`The server could not do this (${xhr.status}). Reload to see the present state, then try again; if it stays, tell an administrator.`, "error");
+    if (isBackground(event.detail) || xhr.getResponseHeader("HX-Trigger")) return; // the server has said it better
+    toast(`The server could not do this (${xhr.status}). Reload to see the present state, then try again; if it stays, tell an administrator.`, "danger");
   });
 
   // A session that ended answers with the login page: go there instead of showing it inside a part of this page
