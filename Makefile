@@ -66,14 +66,14 @@ check-deploy:
 		$(PY) manage.py check --deploy --fail-level WARNING
 
 # The stamp is written last, so that an interrupted installation is taken up again.
-venv:
-	@$(IS_WHOLE) || rm -f .venv/.complete
-	@$(MAKE) -s --no-print-directory .venv/.complete
+ifneq ($(shell $(IS_WHOLE) && echo whole),whole)
+.PHONY: .venv/.complete
+endif
+venv: .venv/.complete
 
-.venv/.complete: pyproject.toml uv.lock
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+.venv/.complete: pyproject.toml uv.lock | $(if $(filter .local/%,$(UV)),.local/uv/.complete)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 		|| { echo "Python 3.11 or newer is needed; name it with PYTHON=python3.12, for example." >&2; exit 1; }
-	@command -v $(UV) >/dev/null || $(MAKE) --no-print-directory .local/uv/.complete
 	@$(PY) -c '' 2>/dev/null || rm -rf .venv
 	@echo "Installing the packages of uv.lock into .venv …"
 	@{ $(UV) sync --quiet --frozen --python $(PYTHON) && { $(IS_WHOLE) || $(UV) sync --quiet --frozen --reinstall; }; } \
