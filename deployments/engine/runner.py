@@ -58,7 +58,8 @@ def tick(deployment_id: UUID, *, clock: Clock = timezone.now) -> Outcome:
 def _advance(claim: Claim, clock: Clock) -> timedelta | None:
     """How long to sleep: AT_ONCE for not at all, None when the deployment has ended."""
     now = clock()
-    with fenced(claim) as deployment:
+    deployment = claims.load(claim)
+    with fenced(claim, deployment):
         if deployment.status == DeploymentStatus.PENDING:
             return _start_or_wait(deployment, now)
         step = _open_step(deployment)
@@ -72,8 +73,7 @@ def _advance(claim: Claim, clock: Clock) -> timedelta | None:
             move_step(step, to=StepStatus.RUNNING, started_at=now, message="")
     with claims.kept_alive(claim):
         result = _call(deployment, step, now)
-    with fenced(claim) as deployment:
-        step.deployment = deployment
+    with fenced(claim, deployment):
         return _save(deployment, step, result, clock())
 
 

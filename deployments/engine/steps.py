@@ -21,6 +21,7 @@ def work_of(deployment: Deployment) -> Work:
         environment=target.environment.name,
         namespace=target.namespace,
         connection=connection_to(target.cluster),
+        target_id=str(target.pk),
         objects=deployment.manifests,
     )
 
