@@ -50,6 +50,7 @@ def render(
         environment=target.environment.name,
         namespace=target.namespace,
         connection=connection_to(target.cluster),
+        target_id=str(target.pk),
         manifests=manifests,
         images=images or {},
         overrides=overrides or {},

@@ -26,7 +26,8 @@ class Work:
 
     `manifests` are the release's parsed objects, `images` maps container name to image reference, `objects` are the
     rendered objects once `render` has run (stored with the deployment). `sequence` grows with each deployment of the
-    target and fences writes: a cluster object that carries a higher one belongs to a newer deployment.
+    target `target_id` and fences writes: a cluster object of that target that carries a higher one belongs to a newer
+    deployment.
     """
 
     deployment_id: str
@@ -40,6 +41,7 @@ class Work:
     images: Mapping[str, str] = field(default_factory=dict)
     overrides: Mapping[str, Any] = field(default_factory=dict)
     objects: Sequence[Manifest] = ()
+    target_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

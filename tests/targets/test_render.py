@@ -56,6 +56,7 @@ def test_our_metadata_stays_off_the_pod_template_so_that_a_rollback_reuses_the_o
         "releasemgr.dev/deployment": "d-2",
         "releasemgr.dev/sequence": "2",
         "releasemgr.dev/release": "web 1.0.0",
+        "releasemgr.dev/target": "t-1",
     }
 
 

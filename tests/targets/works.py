@@ -63,6 +63,7 @@ def work(**changes: Any) -> Work:
     values: dict[str, Any] = {
         "deployment_id": "d-1",
         "sequence": 1,
+        "target_id": "t-1",
         "application": "web",
         "version": "1.0.0",
         "environment": "staging",

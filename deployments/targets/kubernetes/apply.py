@@ -4,15 +4,11 @@ import random
 import time
 
 from deployments.targets.base import Errored, Failed, Manifest, StepResult, Succeeded, Work
-from deployments.targets.kubernetes import objects
+from deployments.targets.kubernetes import fence, objects
 from deployments.targets.kubernetes.cluster import Cluster
-from deployments.targets.kubernetes.errors import ClusterError, Modified, Refused, as_result
+from deployments.targets.kubernetes.errors import ClusterError, Modified, as_result
 
 ATTEMPTS = 6
-
-
-class Superseded(Refused):
-    """The live object belongs to a newer deployment."""
 
 
 def apply_objects(cluster: Cluster, work: Work) -> StepResult:
@@ -38,7 +34,7 @@ def _apply_fenced(cluster: Cluster, item: Manifest, work: Work) -> str:
     """
     for attempt in range(ATTEMPTS):
         live = cluster.get(str(item["apiVersion"]), str(item["kind"]), work.namespace, objects.name_of(item))
-        _refuse_if_newer(live, item, work)
+        fence.refuse_if_newer(live, work)
         version = str(objects.metadata(live).get("resourceVersion", "")) if live else ""
         try:
             written = cluster.apply(item, resource_version=version)
@@ -48,16 +44,9 @@ def _apply_fenced(cluster: Cluster, item: Manifest, work: Work) -> str:
                 raise
             time.sleep(random.uniform(0.005, 0.02) * (attempt + 1))  # noqa: S311 - jitter, not a secret
             continue
-        return f"{objects.title(item)}: {_outcome(live, written)}"
+        former = fence.taken_over_from(live, work)
+        return f"{objects.title(item)}: {_outcome(live, written)}" + (f", taken over from {former}" if former else "")
     raise AssertionError("unreachable: the last attempt returns or raises")
-
-
-def _refuse_if_newer(live: Manifest | None, item: Manifest, work: Work) -> None:
-    if live is not None and objects.sequence_of(live) > work.sequence:
-        raise Superseded(
-            f"A newer deployment (number {objects.sequence_of(live)}) has already written {objects.title(item)}; "
-            f"this one (number {work.sequence}) leaves it alone."
-        )
 
 
 def _outcome(live: Manifest | None, written: Manifest) -> str:

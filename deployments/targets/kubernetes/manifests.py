@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from deployments.targets.base import Failed, Manifest, Running, StepResult, Succeeded, Work
-from deployments.targets.kubernetes import apply, causes, evidence, objects, preflight, render, rollout
+from deployments.targets.kubernetes import apply, causes, evidence, fence, objects, preflight, render, rollout
 from deployments.targets.kubernetes.causes import Cause
 from deployments.targets.kubernetes.cluster import Cluster
 from deployments.targets.kubernetes.errors import ClusterError, as_result
@@ -115,11 +115,7 @@ def _look(cluster: Cluster, item: Manifest, work: Work) -> Scene | Failed:
     live = cluster.get(api_version, kind, work.namespace, objects.name_of(item))
     if live is None:
         return Failed(f"{objects.title(item)} is no longer in the cluster: somebody deleted it.")
-    if objects.sequence_of(live) > work.sequence:
-        return Failed(
-            f"A newer deployment (number {objects.sequence_of(live)}) has taken over {objects.title(item)}, "
-            f"so this one (number {work.sequence}) can't be told to work."
-        )
+    fence.refuse_if_lost(live, work)
     selector = objects.selector_of(live)
     sets = cluster.list("apps/v1", "ReplicaSet", work.namespace, labels=selector) if kind == "Deployment" else []
     pods = cluster.list("v1", "Pod", work.namespace, labels=selector)

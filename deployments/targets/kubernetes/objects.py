@@ -6,6 +6,7 @@ from typing import Any
 SEQUENCE = "releasemgr.dev/sequence"
 DEPLOYMENT = "releasemgr.dev/deployment"
 RELEASE = "releasemgr.dev/release"
+TARGET = "releasemgr.dev/target"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGER = "releasemgr"
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from deployments.targets.base import Failed, Manifest, StepResult, Succeeded, Work
-from deployments.targets.kubernetes import objects
+from deployments.targets.kubernetes import fence, objects
 from deployments.targets.kubernetes.cluster import Cluster
 from deployments.targets.kubernetes.errors import (
     ClusterError,
@@ -59,7 +59,8 @@ def preflight(cluster: Cluster, work: Work) -> StepResult:
             f"{listed(map(str, missing))}. Grant them, or store other credentials for this cluster."
         )
     refused = {(right.group, right.resource) for right in missing}
-    outcomes = _parallel(_dry_runner(cluster), [item for item in served if _resource(cluster, item) not in refused])
+    tried = [item for item in served if _resource(cluster, item) not in refused]
+    outcomes = _parallel(_dry_runner(cluster, work), tried)
     errors = [outcome for outcome in outcomes if isinstance(outcome, ClusterError)]
     for error in errors:
         if not isinstance(error, Refused | Modified):
@@ -67,7 +68,13 @@ def preflight(cluster: Cluster, work: Work) -> StepResult:
     problems += _refusals(errors, work.namespace)
     if problems:
         return Failed(" ".join(problems), evidence={"problems": problems})
-    return _accepted(version.server, version.version, served, [right for right in helpful if not answers[right]])
+    log = [f"{version.server} answers as Kubernetes {version.version}."]
+    log += [_accepted(item, former) for item, former in zip(tried, outcomes, strict=True)]
+    unhelpful = [right for right in helpful if not answers[right]]
+    if unhelpful:
+        log.append(f"Without the right to {listed(map(str, unhelpful))}, progress is seen later or with less detail.")
+    count = f"{len(tried)} {'object' if len(tried) == 1 else 'objects'}"
+    return Succeeded(f"Kubernetes {version.version} would accept {count}.", log=tuple(log))
 
 
 def _discover(cluster: Cluster, items: Sequence[Manifest]) -> tuple[list[Manifest], list[str]]:
@@ -108,8 +115,16 @@ def _asker(cluster: Cluster, work: Work) -> Callable[[Right], bool]:
     return lambda right: cluster.is_allowed(right.verb, right.group, right.resource, work.namespace)
 
 
-def _dry_runner(cluster: Cluster) -> Callable[[Manifest], Manifest]:
-    return lambda item: cluster.apply(item, dry_run=True)
+def _dry_runner(cluster: Cluster, work: Work) -> Callable[[Manifest], str]:
+    """Tries one object; answers the release of another target from which it would be taken over, mostly none."""
+
+    def dry_run(item: Manifest) -> str:
+        live = cluster.get(str(item["apiVersion"]), str(item["kind"]), work.namespace, objects.name_of(item))
+        fence.refuse_if_newer(live, work)
+        cluster.apply(item, dry_run=True)
+        return fence.taken_over_from(live, work)
+
+    return dry_run
 
 
 def _parallel(call: Callable[[Item], Answer], items: Iterable[Item]) -> list[Answer | ClusterError]:
@@ -138,10 +153,8 @@ def _refusals(errors: Sequence[ClusterError], namespace: str) -> list[str]:
     return [str(error) for error in errors]
 
 
-def _accepted(server: str, version: str, served: Sequence[Manifest], unhelpful: Sequence[Right]) -> Succeeded:
-    log = [f"{server} answers as Kubernetes {version}."]
-    log += [f"A dry run accepted {objects.title(item)}." for item in served]
-    if unhelpful:
-        log.append(f"Without the right to {listed(map(str, unhelpful))}, progress is seen later or with less detail.")
-    count = f"{len(served)} {'object' if len(served) == 1 else 'objects'}"
-    return Succeeded(f"Kubernetes {version} would accept {count}.", log=tuple(log))
+def _accepted(item: Manifest, former: str | ClusterError) -> str:
+    told = f"A dry run accepted {objects.title(item)}."
+    return (
+        f"{told} So far it belongs to another target ({former}), from which it will be taken over." if former else told
+    )

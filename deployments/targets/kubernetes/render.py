@@ -108,6 +108,7 @@ def _prepare(manifest: Manifest, work: Work) -> dict[str, Any]:
         objects.DEPLOYMENT: work.deployment_id,
         objects.SEQUENCE: str(work.sequence),
         objects.RELEASE: f"{work.application} {work.version}",
+        objects.TARGET: work.target_id,
     }
     item["metadata"] = meta
     return item
