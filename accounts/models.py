@@ -132,6 +132,8 @@ class ApiToken(AbstractAuthToken):
     name = models.CharField(max_length=100, default="login")
     scopes = models.JSONField(null=True, default=None)
     last_used_at = models.DateTimeField(null=True, editable=False)
+    # A token made with another token ends with it.
+    issued_by = models.ForeignKey("self", null=True, editable=False, on_delete=models.CASCADE, related_name="issued")
 
     class Meta:
         ordering = ["-created"]

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db.models import Model, Q, QuerySet
 from guardian.shortcuts import assign_perm, remove_perm
 
-from accounts.models import ApiToken, Team, User
+from accounts.models import ApiToken, Membership, Team, User
 from releasemgr.core.actors import Actor
 from releasemgr.core.errors import NotAllowed
 
@@ -29,17 +29,17 @@ def can_manage_team(actor: Actor, team: Team) -> bool:
 
 
 def visible_users(actor: Actor) -> QuerySet[User]:
-    """People are colleagues: everybody who is logged in sees administrators, and the members of shared teams."""
-    if not actor.is_authenticated:
-        return User.objects.none()
-    if actor.is_admin:
+    """Administrators see everybody, others themselves and the members of their teams."""
+    if actor.is_admin and actor.has_scope("admin:read"):
         return User.objects.all()
-    mine = Q(pk=actor.user_id) | Q(memberships__team__memberships__user=actor.user_id)
-    return User.objects.filter(mine).distinct()
+    mine = Q(pk=actor.user_id)
+    if actor.has_scope("admin:read"):
+        mine |= Q(pk__in=Membership.objects.filter(team__memberships__user=actor.user_id).values("user"))
+    return User.objects.filter(mine) if actor.is_authenticated else User.objects.none()
 
 
 def visible_teams(actor: Actor) -> QuerySet[Team]:
-    if not actor.is_authenticated:
+    if not actor.is_authenticated or not actor.has_scope("admin:read"):
         return Team.objects.none()
     if actor.is_admin:
         return Team.objects.all()

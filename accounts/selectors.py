@@ -3,11 +3,23 @@
 from collections import defaultdict
 from uuid import UUID
 
-from django.db.models import F
+from django.db.models import F, Q, QuerySet
 from guardian.models import GroupObjectPermission, UserObjectPermission
 
-from accounts.models import ApiToken, Membership, Role, TeamRole, User
+from accounts.models import ApiToken, Membership, Role, Team, TeamRole, User
+from accounts.policies import can_administer, visible_teams, visible_tokens
 from releasemgr.core.actors import ANONYMOUS, Actor, Grants
+from releasemgr.core.bodies import as_uuid, is_storable
+from releasemgr.core.errors import Invalid, NotFound
+
+AREA_OF_PERMISSION = {
+    "view_application": "releases",
+    "develop_application": "releases",
+    "approve_application": "releases",
+    "deploy_application": "deployments",
+    "view_environment": "deployments",
+    "deploy_environment": "deployments",
+}
 
 
 def grants_of(user: User) -> Grants:
@@ -39,3 +51,65 @@ def actor_for(user: object, token: ApiToken | None = None) -> Actor:
         load_grants=lambda: grants_of(user),
         load_maintained_teams=lambda: maintained_team_ids(user),
     )
+
+
+def user_by_login(login: str) -> User | None:
+    """Whom the text names that somebody typed: an email address or a short name, in any case."""
+    if not is_storable(login):
+        return None
+    try:
+        return User.objects.get_by_natural_key(login)
+    except User.DoesNotExist:
+        return None
+
+
+def effective_permissions(actor: Actor) -> dict[str, list[str] | str]:
+    """Permission → ids of the objects it is held on, or "all": what role, teams and the token's scopes leave."""
+    held = {
+        permission: "all" if actor.is_admin else sorted(str(each) for each in actor.granted(permission))
+        for permission, area in AREA_OF_PERMISSION.items()
+        if _is_usable(actor, permission, area)
+    }
+    return {permission: objects for permission, objects in held.items() if objects} | (
+        {"administer": "all"} if can_administer(actor) else {}
+    )
+
+
+def _is_usable(actor: Actor, permission: str, area: str) -> bool:
+    return actor.has_scope(f"{area}:read") if permission.startswith("view_") else actor.may_change(area)
+
+
+def profile(actor: Actor) -> User:
+    """Oneself, with the teams."""
+    return User.objects.prefetch_related("memberships__team").get(pk=actor.user_id)
+
+
+def user_by_reference(reference: str) -> User:
+    """Whoever has this id or email address. Raises Invalid: it comes from a body."""
+    pk = as_uuid(reference)
+    found = User.objects.filter(pk=pk) if pk else User.objects.filter(email=reference.strip().lower())
+    user = found.first()
+    if user is None:
+        sentence = f"There is nobody with the id or email address {reference}."
+        raise Invalid(sentence, details={"user": [sentence]})
+    return user
+
+
+def team_by_slug_or_id(actor: Actor, identifier: str) -> Team:
+    pk = as_uuid(identifier)
+    team = visible_teams(actor).filter(Q(pk=pk) if pk else Q(slug=identifier)).first()
+    if team is None:
+        raise NotFound("There is no such team, or you may not see it.")
+    return team
+
+
+def members(team: Team) -> QuerySet[Membership]:
+    return team.memberships.select_related("user")
+
+
+def token_by_id(actor: Actor, identifier: str) -> ApiToken:
+    pk = as_uuid(identifier)
+    token = visible_tokens(actor).filter(public_id=pk).first() if pk else None
+    if token is None:
+        raise NotFound("You have no such token: it ended, was revoked, or is somebody else's.")
+    return token
