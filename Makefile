@@ -55,7 +55,7 @@ check-types:
 check-imports:
 	@echo "== import rules" && .venv/bin/lint-imports
 check-templates:
-	@echo "== templates" && .venv/bin/djlint --quiet --check templates && .venv/bin/djlint --quiet --lint templates
+	@echo "== templates" && .venv/bin/djlint --check templates && .venv/bin/djlint --lint templates
 check-migrations:
 	@echo "== migrations" && $(WITH_DATABASE) $(PY) manage.py makemigrations --check --dry-run
 check-deploy:
