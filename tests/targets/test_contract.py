@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from deployments.targets.base import Errored, Failed, InvalidContent, Running, StepResult, Succeeded, Target, Work
+from deployments.targets.kubernetes.cluster import Cluster
 from deployments.targets.registry import ADAPTERS, UnknownTargetKind, get_target
 from tests.targets import works
 from tests.targets.conftest import Place
@@ -291,6 +292,79 @@ def test_an_older_deployment_never_overwrites_a_newer_one(target: Target, place:
     watched = target.observe(zombie, checkpoint={}, now=START)
     assert isinstance(watched, Failed)
     assert "newer deployment" in watched.message
+
+
+def test_a_newer_deployment_that_writes_in_the_very_moment_wins(
+    target: Target, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploy(target, with_image(place, "1.0.0", sequence=1))
+    zombie = prepared(target, with_image(place, "2.0.0", sequence=2))
+    newer = prepared(target, with_image(place, "3.0.0", sequence=3))
+    read = Cluster.get
+
+    def read_then_be_overtaken(self: Cluster, *args: Any) -> Any:
+        found = read(self, *args)
+        monkeypatch.setattr(Cluster, "get", read)
+        assert isinstance(target.apply(newer), Succeeded)
+        return found
+
+    monkeypatch.setattr(Cluster, "get", read_then_be_overtaken)
+    result = target.apply(zombie)
+    assert isinstance(result, Failed)
+    assert "newer deployment (number 3)" in result.message
+    assert live(place)["spec"]["template"]["spec"]["containers"][0]["image"].endswith("3.0.0")
+
+
+def test_a_status_that_changes_all_the_time_does_not_stop_the_apply(
+    target: Target, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploy(target, with_image(place, "1.0.0", sequence=1))
+    read, left = Cluster.get, [3]
+
+    def read_then_be_touched(self: Cluster, *args: Any) -> Any:
+        found = read(self, *args)
+        if left[0]:
+            left[0] -= 1
+            mark = {"metadata": {"annotations": {"touched": str(left[0])}}}
+            body = {"apiVersion": "apps/v1", "kind": "Deployment", **mark}
+            body["metadata"]["name"] = "web"
+            place.request("PATCH", place.path("deployments", "web"), body, fieldManager="somebody")
+        return found
+
+    monkeypatch.setattr(Cluster, "get", read_then_be_touched)
+    apply(target, with_image(place, "2.0.0", sequence=2))
+    assert live(place)["metadata"]["annotations"]["releasemgr.dev/sequence"] == "2"
+
+
+def test_an_object_of_another_target_is_taken_over_and_said_so(target: Target, place: Place) -> None:
+    deploy(target, with_image(place, "1.0.0", sequence=9, target_id="gone"))
+    work = prepared(target, with_image(place, "2.0.0", sequence=1))
+    checked = target.preflight(work)
+    assert isinstance(checked, Succeeded)
+    assert "belongs to another target (web 1.0.0)" in " ".join(checked.log)
+    applied = target.apply(work)
+    assert isinstance(applied, Succeeded)
+    assert applied.log == ("Deployment web: changed, taken over from web 1.0.0",)
+    former = prepared(target, with_image(place, "1.0.0", sequence=9, target_id="gone"))
+    watched = target.observe(former, checkpoint={}, now=START)
+    assert isinstance(watched, Failed)
+    assert "Another deployment (web 2.0.0) has taken over" in watched.message
+
+
+def test_a_quota_that_stops_new_pods_is_the_cause(target: Target, place: Place) -> None:
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "few"}, "spec": {"hard": {"pods": "1"}}}
+    place.request("POST", place.path("resourcequotas", api="api/v1"), quota)
+    time.sleep(0.1)
+    result = settle(target, apply(target, place.work()), seconds_per_look=2.0)
+    assert isinstance(result, Failed)
+    assert result.message.startswith("FailedCreate: ")
+    assert "exceeded quota: few" in result.message
+
+
+def test_nothing_rendered_is_never_called_a_success(target: Target, place: Place) -> None:
+    work = place.work()
+    for result in (target.preflight(work), target.apply(work), target.observe(work, checkpoint={}, now=START)):
+        assert isinstance(result, Failed)
 
 
 def test_a_workload_that_somebody_deleted_fails_the_rollout(target: Target, place: Place) -> None:

@@ -15,7 +15,6 @@ from deployments.targets.kubernetes.errors import (
     Refused,
     Unauthenticated,
     UnknownKind,
-    as_result,
 )
 from deployments.targets.kubernetes.wording import listed
 
@@ -41,36 +40,23 @@ HELPFUL_RIGHTS = (Right("watch", "", "pods"), Right("watch", "apps", "replicaset
 
 
 def preflight(cluster: Cluster, work: Work) -> StepResult:
-    """Succeeded when every object would be accepted now; Failed with every reason why not. Changes nothing.
-
-    The right to create is left to the dry run, which needs it only for objects that do not exist yet.
-    """
+    """Succeeded when every object would be accepted now; Failed with every reason why not. Changes nothing."""
     version = cluster.version()
     served, problems = _discover(cluster, work.objects)
-    needed, helpful = _needed_rights(cluster, served), HELPFUL_RIGHTS
-    answers = dict(zip([*needed, *helpful], _parallel(_asker(cluster, work), [*needed, *helpful]), strict=True))
-    for answer in answers.values():
-        if isinstance(answer, ClusterError):
-            return as_result(answer)
-    missing = [right for right in needed if not answers[right]]
+    missing, unhelpful = _missing_rights(cluster, work, served)
     if missing:
         problems.append(
             f"The cluster's credentials lack rights in the namespace “{work.namespace}”: "
             f"{listed(map(str, missing))}. Grant them, or store other credentials for this cluster."
         )
-    refused = {(right.group, right.resource) for right in missing}
-    tried = [item for item in served if _resource(cluster, item) not in refused]
+    out_of_reach = {(right.group, right.resource) for right in missing}
+    tried = [item for item in served if _resource(cluster, item) not in out_of_reach]
     outcomes = _parallel(_dry_runner(cluster, work), tried)
-    errors = [outcome for outcome in outcomes if isinstance(outcome, ClusterError)]
-    for error in errors:
-        if not isinstance(error, Refused | Modified):
-            return as_result(error)
-    problems += _refusals(errors, work.namespace)
+    problems += _refusals([outcome for outcome in outcomes if isinstance(outcome, ClusterError)], work.namespace)
     if problems:
         return Failed(" ".join(problems), evidence={"problems": problems})
     log = [f"{version.server} answers as Kubernetes {version.version}."]
     log += [_accepted(item, former) for item, former in zip(tried, outcomes, strict=True)]
-    unhelpful = [right for right in helpful if not answers[right]]
     if unhelpful:
         log.append(f"Without the right to {listed(map(str, unhelpful))}, progress is seen later or with less detail.")
     count = f"{len(tried)} {'object' if len(tried) == 1 else 'objects'}"
@@ -111,8 +97,23 @@ def _resource(cluster: Cluster, item: Manifest) -> tuple[str, str]:
     return resource.group or "", resource.name
 
 
-def _asker(cluster: Cluster, work: Work) -> Callable[[Right], bool]:
-    return lambda right: cluster.is_allowed(right.verb, right.group, right.resource, work.namespace)
+def _missing_rights(cluster: Cluster, work: Work, items: Sequence[Manifest]) -> tuple[list[Right], list[Right]]:
+    """Rights that are needed and missing, then those that would only help.
+
+    The right to create is left to the dry run, which needs it only for objects that do not exist yet.
+    """
+    needed = _needed_rights(cluster, items)
+    asked = [*needed, *HELPFUL_RIGHTS]
+    answers = _parallel(
+        lambda right: cluster.is_allowed(right.verb, right.group, right.resource, work.namespace), asked
+    )
+    missing = []
+    for right, answer in zip(asked, answers, strict=True):
+        if isinstance(answer, ClusterError):
+            raise answer
+        if not answer:
+            missing.append(right)
+    return [right for right in missing if right in needed], [right for right in missing if right not in needed]
 
 
 def _dry_runner(cluster: Cluster, work: Work) -> Callable[[Manifest], str]:
@@ -141,15 +142,15 @@ def _parallel(call: Callable[[Item], Answer], items: Iterable[Item]) -> list[Ans
 
 
 def _refusals(errors: Sequence[ClusterError], namespace: str) -> list[str]:
-    missing = {error.missing_namespace for error in errors if isinstance(error, NotFound)} - {""}
-    if missing:
+    """What refused objects have to say. Raises the error that says more than any of them: a breakage, or a 401."""
+    for error in errors:
+        if isinstance(error, Unauthenticated) or not isinstance(error, Refused | Modified):
+            raise error
+    if any(isinstance(error, NotFound) and error.missing_namespace for error in errors):
         return [
             f"The namespace “{namespace}” does not exist on the cluster. "
             "Create it, or choose another one for the target."
         ]
-    for error in errors:
-        if isinstance(error, Unauthenticated):
-            return [str(error)]
     return [str(error) for error in errors]
 
 
