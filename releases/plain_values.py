@@ -11,15 +11,16 @@ def is_plain(value: Any, depth: int = MAX_DEPTH) -> bool:
     if depth < 0:
         return False
     if isinstance(value, dict):
-        return all(_is_storable(key) and is_plain(item, depth - 1) for key, item in value.items())
+        return all(is_storable(key) and is_plain(item, depth - 1) for key, item in value.items())
     if isinstance(value, list):
         return all(is_plain(item, depth - 1) for item in value)
     if isinstance(value, float):
         return math.isfinite(value)
-    return value is None or isinstance(value, int) or _is_storable(value)
+    return value is None or isinstance(value, int) or is_storable(value)
 
 
-def _is_storable(value: Any) -> bool:
+def is_storable(value: Any) -> bool:
+    """Text that PostgreSQL can hold."""
     return isinstance(value, str) and "\x00" not in value and is_unicode(value)
 
 

@@ -1,18 +1,19 @@
 """Reads about applications and releases that join or shape."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Prefetch, Q, QuerySet, Subquery, prefetch_related_objects
 
 from accounts.models import Membership
 from releasemgr.core.actors import Actor
-from releasemgr.core.errors import NotFound
+from releasemgr.core.errors import Invalid, NotFound
 from releases.approvals import ANYONE, Progress, Requirement, Reviewer, weigh
-from releases.models import Application, Approval, ApprovalRule, Decision, Release
-from releases.policies import visible_applications, visible_releases
+from releases.models import Application, Approval, ApprovalRule, Comment, Decision, Release
+from releases.plain_values import is_storable
+from releases.policies import visible_applications, visible_approval_rules, visible_releases
 
 
 def application_by_slug_or_id(actor: Actor, reference: str) -> Application:
@@ -23,25 +24,120 @@ def application_by_slug_or_id(actor: Actor, reference: str) -> Application:
     return found
 
 
-def by_name(field: str, reference: str) -> Q:
-    """Matches an id, or the natural name in `field`."""
+def by_name(field: str, reference: str, relation: str = "") -> Q:
+    """Matches an id, or the natural name in `field`; of the object itself, or of its `relation`."""
+    prefix = f"{relation}__" if relation else ""
+    identifier = as_uuid(reference)
+    if identifier:
+        return Q(**{f"{prefix}pk": identifier})
+    return Q(**{f"{prefix}{field}": reference}) if is_storable(reference) else Q(pk__in=[])
+
+
+def as_uuid(text: str) -> UUID | None:
     try:
-        return Q(pk=UUID(str(reference)))
+        return UUID(text)
     except ValueError:
-        return Q(**{field: str(reference)})
+        return None
+
+
+def application_list(actor: Actor) -> QuerySet[Application]:
+    """The visible applications, each with `last_release_id`, `last_version`, `last_status` and `last_at` (or None)."""
+    newest = Release.objects.filter(application=OuterRef("pk")).order_by("-created_at", "-id")
+    return (
+        visible_applications(actor)
+        .select_related("team")
+        .annotate(
+            last_release_id=Subquery(newest.values("pk")[:1]),
+            last_version=Subquery(newest.values("version")[:1]),
+            last_status=Subquery(newest.values("status")[:1]),
+            last_at=Subquery(newest.values("created_at")[:1]),
+        )
+        .order_by("name", "id")
+    )
+
+
+def developed_applications(actor: Actor) -> QuerySet[Application]:
+    """Where the actor may draft releases."""
+    applications = visible_applications(actor)
+    if actor.is_admin:
+        return applications
+    developed = actor.granted("develop_application") if actor.may_change("releases") else ()
+    return applications.filter(pk__in=developed)
+
+
+def only_application(actor: Actor) -> Application:
+    """The application that need not be named, because it is the only one. Raises Invalid when it must be."""
+    found = list(visible_applications(actor)[:2])
+    if len(found) != 1:
+        why = "You see several applications, so say which one." if found else "You see no application yet."
+        raise Invalid(why, details={"application": [why]})
+    return found[0]
+
+
+def last_release(application: Application) -> Release | None:
+    return application.releases.order_by("-created_at", "-id").first()
 
 
 def release_list(actor: Actor) -> QuerySet[Release]:
-    return visible_releases(actor).select_related("application", "created_by")
+    """For lists of people: without the long texts."""
+    return (
+        visible_releases(actor)
+        .select_related("application", "created_by")
+        .defer("artifacts", "description", "notes", "application__description")
+    )
 
 
-def get_release(actor: Actor, release_id: UUID) -> Release:
-    release = (
-        visible_releases(actor).select_related("application__team", "created_by", "edited_by").filter(pk=release_id)
-    ).first()
+def release_details(actor: Actor) -> QuerySet[Release]:
+    """Whole releases, with the decisions about them and the people behind them."""
+    decisions = Approval.objects.select_related("user").order_by("created_at", "id")
+    return (
+        visible_releases(actor)
+        .select_related("application__team", "created_by", "edited_by")
+        .prefetch_related(Prefetch("approvals", decisions))
+    )
+
+
+def search_releases(queryset: QuerySet[Release], text: str) -> QuerySet[Release]:
+    """Releases whose version, application, commit or description holds `text`."""
+    words = text.strip()[:200]
+    if not words:
+        return queryset
+    return queryset.filter(
+        Q(version__icontains=words)
+        | Q(application__name__icontains=words)
+        | Q(application__slug__icontains=words)
+        | Q(commit__istartswith=words)
+        | Q(description__icontains=words)
+    )
+
+
+def get_release(actor: Actor, release_id: UUID | str) -> Release:
+    """Raises NotFound, also for text that is no id."""
+    release = release_details(actor).filter(pk=as_uuid(str(release_id))).first()
     if release is None:
         raise NotFound("There is no such release, or you may not see it.")
     return release
+
+
+def comments_of(release: Release) -> QuerySet[Comment]:
+    return release.comments.select_related("user").order_by("created_at", "id")
+
+
+def approval_rules(actor: Actor) -> QuerySet[ApprovalRule]:
+    return visible_approval_rules(actor).select_related("application", "environment", "team")
+
+
+def get_approval_rule(actor: Actor, rule_id: UUID) -> ApprovalRule:
+    rule = approval_rules(actor).filter(pk=rule_id).first()
+    if rule is None:
+        raise NotFound("There is no such approval rule, or you may not see it.")
+    return rule
+
+
+def rules_of(application: Application) -> QuerySet[ApprovalRule]:
+    """Every rule that its releases and deployments meet, the general ones too."""
+    here = Q(application=application) | Q(application__isnull=True)
+    return ApprovalRule.objects.filter(here).select_related("application", "environment", "team")
 
 
 def rules_for(application: Application, environment_id: UUID | None) -> QuerySet[ApprovalRule]:
@@ -75,8 +171,35 @@ def reviewers_of(decisions: Iterable[tuple[UUID, str, datetime]]) -> list[Review
 
 def approval_progress(release: Release, now: datetime) -> list[Progress]:
     """How far the release's own rules are met; one approval is always needed."""
-    requirements = requirements_of(rules_for(release.application, None)) or [ANYONE]
-    given = Approval.objects.filter(
-        release=release, voided_at__isnull=True, decision=Decision.APPROVED, digest=release.digest, user__is_active=True
-    ).values_list("user_id", "user__role", "created_at")
-    return weigh(requirements, reviewers_of(given), now)
+    return progress_of_releases([release], now)[release.pk]
+
+
+def progress_of_releases(releases: Sequence[Release], now: datetime) -> dict[UUID, list[Progress]]:
+    """The same for a page of releases, in three queries however many they are (two with approvals prefetched)."""
+    prefetch_related_objects(releases, Prefetch("approvals", Approval.objects.select_related("user")))
+    applications = {release.application_id for release in releases}
+    rules = ApprovalRule.objects.filter(
+        Q(application__in=applications) | Q(application__isnull=True), environment__isnull=True
+    ).select_related("team")
+    known = list(rules)
+    counted = [each for release in releases for each in release.approvals.all() if _counts(each, release)]
+    reviewers = reviewers_of((each.user_id, each.user.role, each.created_at) for each in counted)
+    given = list(zip(counted, reviewers, strict=True))
+    return {
+        release.pk: weigh(
+            requirements_of(each for each in known if each.application_id in (None, release.application_id))
+            or [ANYONE],
+            [reviewer for approval, reviewer in given if approval.release_id == release.pk],
+            now,
+        )
+        for release in releases
+    }
+
+
+def _counts(approval: Approval, release: Release) -> bool:
+    return (
+        approval.valid
+        and approval.decision == Decision.APPROVED
+        and approval.digest == release.digest
+        and approval.user.is_active
+    )

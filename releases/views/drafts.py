@@ -1,0 +1,158 @@
+"""Writing releases: the form, its helping parts, deleting a draft."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.policies import require
+from releasemgr.core.errors import Invalid, WrongState
+from releasemgr.core.htmx import go, render_page_or_partial
+from releases import selectors, services
+from releases.forms import ReleaseForm, initial_of
+from releases.models import Application, Release
+from releases.services.access import require_develop
+from releases.versions import next_version
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def release_create(request: HttpRequest) -> HttpResponse:
+    """`?application=` chooses where, `?from=<release id>` starts from that release's content."""
+    require(
+        selectors.developed_applications(request.actor).exists(),
+        permission="releases.develop_application",
+        why="You may not draft releases of any application. Ask an administrator to add you to its team.",
+    )
+    source = _source(request)
+    if request.method == "GET":
+        form = ReleaseForm(actor=request.actor, content=source, initial=_initial(request, source))
+        return _show(request, form, source=source)
+    form = ReleaseForm(request.POST, actor=request.actor, content=source)
+    if not form.is_valid():
+        return _show(request, form, source=source, status=422)
+    try:
+        release = services.draft_release(
+            actor=request.actor, application=form.cleaned_data["application"], **form.content_fields()
+        )
+    except (Invalid, WrongState) as error:
+        form.refuse(error)
+        return _show(request, form, source=source, status=error.status)
+    messages.success(request, f"{release} is drafted. Submit it when it is ready for review.")
+    return go(request, reverse("releases:detail", args=[release.pk]))
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def release_edit(request: HttpRequest, pk: UUID) -> HttpResponse:
+    release = selectors.get_release(request.actor, pk)
+    require_develop(request.actor, release.application)
+    if request.method == "GET":
+        return _show(request, ReleaseForm(actor=request.actor, release=release, initial=initial_of(release)))
+    form = ReleaseForm(request.POST, actor=request.actor, release=release)
+    if not form.is_valid():
+        return _show(request, form, status=422)
+    try:
+        services.edit_release(actor=request.actor, release=release, changes=form.content_fields())
+    except (Invalid, WrongState) as error:
+        form.refuse(error)
+        return _show(request, form, status=error.status)
+    messages.success(request, f"{release} is saved.")
+    return go(request, reverse("releases:detail", args=[release.pk]))
+
+
+@login_required
+@require_POST
+def release_delete(request: HttpRequest, pk: UUID) -> HttpResponse:
+    release = selectors.get_release(request.actor, pk)
+    services.delete_release(actor=request.actor, release=release)
+    messages.success(request, f"The draft {release} is deleted.")
+    return go(request, reverse("releases:list"))
+
+
+@login_required
+@require_GET
+def version_field(request: HttpRequest) -> HttpResponse:
+    """The version field again, with what follows the last release of the application that was chosen."""
+    application = _chosen(request)
+    last = selectors.last_release(application) if application else None
+    suggested = next_version(last.version) if last else ""
+    typed = request.GET.get("version", "")
+    kept = typed if typed != request.GET.get("suggested", "") else ""
+    form = ReleaseForm(actor=request.actor, initial={"version": kept or suggested})
+    return render(request, "releases/partials/version_field.html", {"form": form, "last": last, "suggested": suggested})
+
+
+@login_required
+@require_GET
+def image_row(request: HttpRequest) -> HttpResponse:
+    return render(request, "releases/partials/image_row.html", {"container": "", "reference": "", "is_new": True})
+
+
+@login_required
+@require_POST
+def text_preview(request: HttpRequest) -> HttpResponse:
+    """The description as it will look."""
+    return render(
+        request, "releases/partials/text_preview.html", {"text": request.POST.get("description", "")[:20_000]}
+    )
+
+
+def _source(request: HttpRequest) -> Release | None:
+    """The release whose content is the starting point. Raises NotFound."""
+    chosen = request.POST.get("from") or request.GET.get("from")
+    return selectors.get_release(request.actor, chosen) if chosen else None
+
+
+def _chosen(request: HttpRequest) -> Application | None:
+    """The application asked for, or the only one there is."""
+    developed = selectors.developed_applications(request.actor)
+    slug = request.GET.get("application", "")
+    if slug:
+        return developed.filter(selectors.by_name("slug", slug)).first()
+    found = list(developed[:2])
+    return found[0] if len(found) == 1 else None
+
+
+def _initial(request: HttpRequest, source: Release | None) -> dict[str, Any]:
+    if source is not None:
+        last = selectors.last_release(source.application) or source
+        return initial_of(source) | {"version": next_version(last.version), "commit": "", "description": ""}
+    application = _chosen(request)
+    last_there = selectors.last_release(application) if application else None
+    return {"application": application, "version": next_version(last_there.version) if last_there else ""}
+
+
+def _show(request: HttpRequest, form: ReleaseForm, *, source: Release | None = None, status: int = 200) -> HttpResponse:
+    application = form["application"].value() if "application" in form.fields else None
+    last = _last_of(request, application) if form.release is None else None
+    context = {
+        "form": form,
+        "release": form.release,
+        "source": source,
+        "last": last,
+        "suggested": next_version(last.version) if last else "",
+        "carried": [
+            name for name in ("chart", "values", "migrations") if form.content and form.content.artifacts.get(name)
+        ],
+    }
+    return render_page_or_partial(
+        request,
+        page="releases/release_form.html",
+        partial="releases/partials/release_form.html",
+        context=context,
+        status=status,
+    )
+
+
+def _last_of(request: HttpRequest, application: Any) -> Release | None:
+    """`application` is the object (an initial value) or the slug that was sent."""
+    if isinstance(application, str):
+        developed = selectors.developed_applications(request.actor)
+        application = developed.filter(selectors.by_name("slug", application)).first()
+    return selectors.last_release(application) if application else None

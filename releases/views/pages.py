@@ -1,0 +1,89 @@
+"""The list of releases, and one release with everything about it."""
+
+import json
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from releasemgr.core.actors import Actor
+from releasemgr.core.htmx import render_page_or_partial
+from releasemgr.core.keyset import KeysetPage, keyset_page
+from releases import selectors, workflow
+from releases.content import mutable_images
+from releases.forms import CommentForm, ReleaseFilterForm
+from releases.models import Release
+from releases.policies import can_comment
+
+
+@login_required
+@require_GET
+def release_list(request: HttpRequest) -> HttpResponse:
+    form = ReleaseFilterForm(request.GET, actor=request.actor)
+    valid = form.is_valid()
+    page: KeysetPage[Release] = KeysetPage(rows=[])
+    if valid:
+        page = keyset_page(_filtered(request.actor, form.cleaned_data), request.GET.get("cursor", ""))
+    context = {
+        "form": form,
+        "page": page,
+        "is_filtered": any(request.GET.get(name) for name in form.fields),
+        "may_draft": _may_draft(request.actor),
+    }
+    return render_page_or_partial(
+        request,
+        page="releases/release_list.html",
+        partial="releases/partials/release_list.html",
+        context=context,
+        status=200 if valid else 422,
+    )
+
+
+def _filtered(actor: Actor, wanted: dict[str, Any]) -> Any:
+    found = selectors.search_releases(selectors.release_list(actor), wanted["q"])
+    named = {name: wanted[name] for name in ("application", "status") if wanted[name]}
+    return found.filter(**named)
+
+
+def _may_draft(actor: Actor) -> bool:
+    return actor.is_admin or (actor.may_change("releases") and bool(actor.granted("develop_application")))
+
+
+@login_required
+@require_GET
+def release_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The page; asked by htmx, its live part: where the release stands and what it holds."""
+    release = selectors.get_release(request.actor, pk)
+    context = release_context(request.actor, release)
+    if not request.htmx:
+        context |= {
+            "comments": selectors.comments_of(release),
+            "comment_form": CommentForm(),
+            "may_comment": can_comment(request.actor, release),
+        }
+    return render_page_or_partial(
+        request, page="releases/release_detail.html", partial="releases/partials/release.html", context=context
+    )
+
+
+def release_context(actor: Actor, release: Release) -> dict[str, Any]:
+    """What `partials/release.html` needs."""
+    decisions = list(release.approvals.all())
+    return {
+        "release": release,
+        "choices": workflow.choices(actor, release),
+        "stages": workflow.stages(release),
+        "progress": selectors.approval_progress(release, timezone.now()),
+        "decisions": decisions,
+        "sent_back": workflow.sent_back(release),
+        "images": list(release.images.items()),
+        "mutable_images": mutable_images(release.artifacts),
+        "extras": [
+            (name, json.dumps(release.artifacts[name], indent=2, ensure_ascii=False))
+            for name in ("chart", "values", "migrations")
+            if release.artifacts.get(name)
+        ],
+    }
