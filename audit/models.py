@@ -46,3 +46,42 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} {self.resource_label}"
+
+
+class Seal(models.Model):
+    """Closes a set of events: `root` is the Merkle root of their hashes, `hash` covers this row and the seal before.
+
+    Seals are numbered 1, 2, 3 … without gaps. `gaps` are the sequences, as [[first, last], …], that were drawn but not
+    committed when this seal looked; a later seal takes them in. `settled` is the newest seal whose gaps will never be
+    filled any more. `transaction_id` was drawn after looking, so those still writing then have lower ones.
+    """
+
+    number = models.BigIntegerField(primary_key=True)
+    root = models.CharField(max_length=64)
+    previous_hash = models.CharField(max_length=64, blank=True)
+    hash = models.CharField(max_length=64, unique=True)
+    gaps = models.JSONField(default=list)
+    settled = models.BigIntegerField(default=0)
+    transaction_id = models.BigIntegerField()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-number"]
+
+    def __str__(self) -> str:
+        return f"Seal {self.number}"
+
+
+class SealedRange(models.Model):
+    """Neighbouring events of one seal. `leaves` keeps their hashes, 32 bytes each, so that a check names the event."""
+
+    first_sequence = models.BigIntegerField(primary_key=True)
+    last_sequence = models.BigIntegerField()
+    seal = models.ForeignKey(Seal, on_delete=models.PROTECT, related_name="ranges")
+    leaves = models.BinaryField()
+
+    class Meta:
+        ordering = ["first_sequence"]
+
+    def __str__(self) -> str:
+        return f"{self.first_sequence}-{self.last_sequence}"
