@@ -18,5 +18,6 @@ urlpatterns = [
     path("ready", probes.ready, name="ready"),
     path("metrics", metrics.metrics, name="metrics"),
     path("", include("accounts.api")),
+    path("", include("releases.api")),
     re_path(r"", not_found),
 ]
