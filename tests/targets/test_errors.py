@@ -67,6 +67,10 @@ def test_recorded_errors_are_told_apart(text: str, kind: type[errors.ClusterErro
     assert isinstance(errors.as_result(error), Failed if issubclass(kind, errors.Refused) else Errored)
 
 
+def test_an_immutable_field_says_what_to_do() -> None:
+    assert "give the object another name, or delete it first" in str(recorded("field is immutable"))
+
+
 def test_a_missing_namespace_is_told_apart_from_a_missing_object() -> None:
     namespace, thing = recorded('namespaces "no-such-namespace" not found'), recorded('deployments.apps "missing"')
     assert isinstance(namespace, errors.NotFound)

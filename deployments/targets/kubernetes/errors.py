@@ -143,6 +143,8 @@ def _verdict(code: int, doing: str, status: Mapping[str, Any], words: str) -> Re
         if missing:
             words = f"the namespace “{missing}” does not exist. Create it, or choose another one for the target."
         return NotFound(f"Could not {doing}: {words}", missing_namespace=missing)
+    if "field is immutable" in words:
+        words += " It can't change on an existing object: give the object another name, or delete it first."
     return Refused(f"Could not {doing}: {words}")
 
 
