@@ -23,8 +23,11 @@ def wake(*deployment_ids: UUID) -> None:
 
 
 def wake_waiting(target: Target) -> None:
-    """The target is free: whoever waits for it asks its gates again."""
-    waiting = Deployment.objects.filter(target=target, status=DeploymentStatus.PENDING)
+    """Something moved in the target: the application's waiting deployments ask their gates again.
+
+    Not only those of this target: an environment further on may require what has just succeeded here.
+    """
+    waiting = Deployment.objects.filter(application=target.application_id, status=DeploymentStatus.PENDING)
     wake(*waiting.values_list("pk", flat=True))
 
 

@@ -1,0 +1,1 @@
+"""A small believable company for the first look: loaded by `manage.py seed_demo`, in development only."""
