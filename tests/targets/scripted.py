@@ -37,6 +37,9 @@ class Scripted(ThreadingHTTPServer):
         self.asked: list[Asked] = []
         self.discovery = {request["path"]: body for request, _, body in recordings.answers("discovery")}
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients that hang up are part of these tests."""
+
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"

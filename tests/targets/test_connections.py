@@ -8,6 +8,7 @@ import ssl
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,19 @@ def test_a_kind_costs_one_request_for_its_group_only() -> None:
         assert server.asked == []
         with pytest.raises(UnknownKind):
             cluster.resource("space.example/v1", "Rocket")
+
+
+def test_many_threads_may_look_up_kinds_while_one_asks_for_unknown_ones() -> None:
+    def look_up(number: int) -> str:
+        if number % 4 == 0:
+            with pytest.raises(UnknownKind):
+                cluster.resource("space.example/v1", "Rocket")
+            return "deployments"
+        return str(cluster.resource("apps/v1", "Deployment").name)
+
+    with serving(nothing) as server, ThreadPoolExecutor(8) as pool:
+        cluster = Cluster(connection(server.url, key="threads"))
+        assert set(pool.map(look_up, range(40))) == {"deployments"}
 
 
 def test_the_version_of_a_cluster_is_told() -> None:

@@ -98,32 +98,23 @@ def exit_of(pods: Iterable[Mapping[str, Any]]) -> str:
 def _of_pod(pod: Mapping[str, Any], *, crashes: bool) -> Cause | None:
     if objects.metadata(pod).get("deletionTimestamp"):
         return None
-    for status in _statuses(pod):
-        cause = _of_container(pod, status, crashes=crashes)
-        if cause:
-            return cause
-    return _of_scheduling(pod) or _of_readiness(pod)
+    found = [_of_container(pod, status, crashes=crashes) for status in _statuses(pod)]
+    worst = by_severity(cause for cause in found if cause is not None)
+    return worst[0] if worst else _of_scheduling(pod) or _of_readiness(pod)
 
 
 def _of_container(pod: Mapping[str, Any], status: Mapping[str, Any], *, crashes: bool) -> Cause | None:
     waiting = _state(status, "waiting")
     reason, told = clean(waiting.get("reason"), limit=60), clean(waiting.get("message"))
-    where = f"(pod {objects.name_of(pod)}, container {_name(status)})"
+    name = objects.name_of(pod)
+    where = f"(pod {name}, container {_name(status)})"
     if reason in IMAGE_REASONS:
         image = clean(_image(pod, status), limit=300)
-        return Cause(
-            IMAGE,
-            sentence(f"{reason}: {image} {where}: {told or 'the image could not be pulled'}"),
-            certain=True,
-            pod=objects.name_of(pod),
-        )
+        message = f"{reason}: {image} {where}: {told or 'the image could not be pulled'}"
+        return Cause(IMAGE, sentence(message), certain=True, pod=name)
     if reason in CONFIG_REASONS:
-        return Cause(
-            CONFIG,
-            sentence(f"{reason}: {told or 'the container could not be created'} {where}"),
-            certain=True,
-            pod=objects.name_of(pod),
-        )
+        message = f"{reason}: {told or 'the container could not be created'} {where}"
+        return Cause(CONFIG, sentence(message), certain=True, pod=name)
     if crashes and not status.get("ready"):
         return _of_crash(pod, status, reason)
     return None
@@ -132,21 +123,16 @@ def _of_container(pod: Mapping[str, Any], status: Mapping[str, Any], *, crashes:
 def _of_crash(pod: Mapping[str, Any], status: Mapping[str, Any], reason: str) -> Cause | None:
     restarts = int(status.get("restartCount") or 0)
     ended = _ended(status)
-    failed = bool(ended and ended.get("exitCode"))
-    if reason != "CrashLoopBackOff" and not (failed or restarts):
-        return None
-    if ended is None and reason != "CrashLoopBackOff" and restarts < CRASHES_UNTIL_CERTAIN:
-        return None
     certain = reason == "CrashLoopBackOff" or restarts >= CRASHES_UNTIL_CERTAIN
-    out_of_memory = bool(ended and ended.get("reason") == "OOMKilled")
-    label = "OOMKilled" if out_of_memory else reason or "Crashing"
+    if not certain and not (ended and ended.get("exitCode")):
+        return None
     what = f"container {_name(status)} of pod {objects.name_of(pod)}"
     often = f"restarted {restarts} {'time' if restarts == 1 else 'times'}"
-    if out_of_memory:
-        told = f"{what} used more memory than its limit and {often}"
+    if ended and ended.get("reason") == "OOMKilled":
+        message = f"OOMKilled: {what} used more memory than its limit and {often}"
     else:
-        told = f"{what} {often}, {_last_exit(ended)}" if ended else f"{what} {often}"
-    return Cause(CRASH, sentence(f"{label}: {told}"), certain=certain, pod=objects.name_of(pod))
+        message = f"{reason or 'Crashing'}: {what} {often}" + (f", {_last_exit(ended)}" if ended else "")
+    return Cause(CRASH, sentence(message), certain=certain, pod=objects.name_of(pod))
 
 
 def _of_scheduling(pod: Mapping[str, Any]) -> Cause | None:

@@ -32,6 +32,15 @@ class MemoryDiscoverer(LazyDiscoverer):  # type: ignore[misc]
     each process two requests and one more for each API group it uses.
     """
 
+    def __init__(self, client: Any, cache_file: str | None) -> None:
+        # One thread that drops the cache would pull it away under another one's search.
+        self._searching = threading.RLock()
+        super().__init__(client, cache_file)
+
+    def search(self, **wanted: Any) -> Any:
+        with self._searching:
+            return super().search(**wanted)
+
     def _write_cache(self) -> None:
         """Nothing is written: the cache lives as long as the client."""
 

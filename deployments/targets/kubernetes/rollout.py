@@ -143,8 +143,17 @@ _JUDGES: Mapping[str, Callable[[Scene, str], Judgement]] = {
 
 
 def _stuck(old: Sequence[Object]) -> list[Cause]:
-    # A StatefulSet waits for each pod in turn, also for a broken one of the revision that is being replaced.
-    return [Cause(cause.code, cause.message, certain=False, pod=cause.pod) for cause in causes.of_pods(old)]
+    """A StatefulSet waits for each pod in turn, also for a broken one of the revision that is to be replaced."""
+    return [
+        Cause(
+            causes.NOT_READY,
+            f"Pod {cause.pod} of another revision is not ready, and a StatefulSet may wait for it. "
+            f"If the rollout does not go on, delete that pod. {cause.message}",
+            certain=False,
+            pod=cause.pod,
+        )
+        for cause in causes.of_pods(old)
+    ]
 
 
 def _all_ready(pods: Sequence[Object], wanted: int) -> bool:
