@@ -83,6 +83,13 @@ def test_a_log_that_cannot_be_read_says_why() -> None:
     assert "cannot get resource" in line
 
 
+def test_logs_that_are_out_of_reach_are_not_waited_for_twice() -> None:
+    away = {"kind": "Status", "message": "dial tcp 10.0.0.7:10250: i/o timeout"}
+    found, asked = collect([pod("web-1-a"), pod("web-1-b")], [], (504, away))
+    assert len(asked) == 1
+    assert "i/o timeout" in found["pods"][0]["containers"][0]["log"][0]
+
+
 def test_a_container_that_never_ran_is_not_asked_for_its_log() -> None:
     found, asked = collect([pod("web-1-a", restarts=0)], [], (200, b"x"))
     assert asked == []

@@ -19,6 +19,9 @@ APPLY = "application/apply-patch+yaml"
 PAGE_SIZE = 500
 LOG_LINES = 50
 LOG_BYTES = 16_384
+# A log comes through the node, which may be what is broken: it is not worth a long wait.
+LOG_TIMEOUTS = (3.0, 5.0)
+MOST_ITEMS = 20_000
 
 Answer = TypeVar("Answer")
 Query = Sequence[tuple[str, str]]
@@ -76,7 +79,7 @@ class Cluster:
     def list(
         self, api_version: str, kind: str, namespace: str, *, labels: str = "", fields: str = ""
     ) -> list[dict[str, Any]]:
-        """All objects that match the selectors, page by page."""
+        """The objects that match the selectors, page by page, at most MOST_ITEMS or so."""
         query = [("limit", str(PAGE_SIZE))]
         query += [("labelSelector", labels)] if labels else []
         query += [("fieldSelector", fields)] if fields else []
@@ -88,7 +91,7 @@ class Cluster:
             # Items of a typed list come without their kind.
             found += [{"kind": kind, "apiVersion": api_version} | item for item in answer.get("items") or []]
             token = str((answer.get("metadata") or {}).get("continue") or "")
-            if not token:
+            if not token or len(found) >= MOST_ITEMS:
                 return found
 
     def apply(self, manifest: Manifest, *, dry_run: bool = False, resource_version: str = "") -> dict[str, Any]:
@@ -147,7 +150,7 @@ class Cluster:
         path = f"/api/v1/namespaces/{quote(namespace, safe='')}/pods/{quote(pod, safe='')}/log"
         query = [("container", container), ("tailLines", str(LOG_LINES)), ("limitBytes", str(LOG_BYTES))]
         query += [("previous", "true")] if previous else []
-        data = self._raw(f"read the log of {pod}", "GET", path, query=query)
+        data = self._raw(f"read the log of {pod}", "GET", path, query=query, timeouts=LOG_TIMEOUTS)
         return tuple(clean_block(data.decode("utf-8", "replace"), limit=LOG_BYTES).splitlines()[-LOG_LINES:])
 
     def _path(self, api_version: str, kind: str, namespace: str, name: str = "") -> str:
@@ -178,10 +181,17 @@ class Cluster:
         body: Mapping[str, Any] | None = None,
         content_type: str = "application/json",
         quote_answer: bool = True,
+        timeouts: tuple[float, float] | None = None,
     ) -> bytes:
         def send() -> bytes:
             answer = self._client.request(
-                method, path, body=body, query_params=list(query), content_type=content_type, serialize=False
+                method,
+                path,
+                body=body,
+                query_params=list(query),
+                content_type=content_type,
+                serialize=False,
+                _request_timeout=timeouts,
             )
             data: bytes = answer.data
             return data

@@ -8,7 +8,7 @@ from typing import Any
 
 from deployments.targets.kubernetes import objects
 from deployments.targets.kubernetes.cluster import Cluster
-from deployments.targets.kubernetes.errors import ClusterError
+from deployments.targets.kubernetes.errors import ClusterError, Unavailable
 from deployments.targets.kubernetes.wording import clean
 
 MOST_PODS = 5
@@ -100,18 +100,17 @@ def _seen_at(event: Mapping[str, Any]) -> str:
 def _add_logs(cluster: Cluster, namespace: str, pods: list[dict[str, Any]]) -> None:
     failing = [(pod["name"], container) for pod in pods for container in pod["containers"] if _has_log(container)]
     for pod, container in failing[:MOST_LOGS]:
-        container["log"] = _log(cluster, namespace, pod, container)
+        # While it waits for its restart, the run that tells something is the one before.
+        previous = container["state"].get("state") == "waiting"
+        try:
+            container["log"] = list(cluster.log_tail(namespace, pod, container["name"], previous=previous))
+        except ClusterError as error:
+            container["log"] = [f"[{error}]"]
+            if isinstance(error, Unavailable):
+                # The next one would only wait as long.
+                return
 
 
 def _has_log(container: Mapping[str, Any]) -> bool:
     never_ran = container["state"].get("state") == "waiting" and not container["restarts"]
     return not container["ready"] and not never_ran
-
-
-def _log(cluster: Cluster, namespace: str, pod: str, container: Mapping[str, Any]) -> list[str]:
-    # While it waits for its restart, the run that tells something is the one before.
-    previous = container["state"].get("state") == "waiting"
-    try:
-        return list(cluster.log_tail(namespace, pod, container["name"], previous=previous))
-    except ClusterError as error:
-        return [f"[{error}]"]
