@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from deployments import services
+from deployments.management.flatten import read_kubeconfig_file
 from deployments.models import Cluster
 from releasemgr.core.actors import SYSTEM
 from releasemgr.core.errors import DomainError
@@ -21,11 +22,7 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, name: str, kubeconfig: Path, **_options: Any) -> None:
         try:
-            text = kubeconfig.read_text()
-        except (OSError, UnicodeDecodeError) as exc:
-            raise CommandError(f"{kubeconfig} cannot be read: {exc}") from None
-        try:
-            said = self._register(name, text)
+            said = self._register(name, read_kubeconfig_file(kubeconfig))
         except DomainError as exc:
             raise CommandError(f"The cluster “{name}” could not be registered: {exc.message}") from None
         self.stdout.write(said)
