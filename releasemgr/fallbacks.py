@@ -1,22 +1,36 @@
 """The answers when no view gave one: JSON under /api/, a page elsewhere."""
 
+from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 
-from releasemgr.core.api import CODES, error_body
+from releasemgr.core.api import CODES, TOO_LARGE, error_body
 from releasemgr.core.context import current_request_context
+from releasemgr.core.htmx import add_toast, is_partial
 
 SENTENCES = {
     400: "The request is malformed: check its address, headers and body.",
     403: "You may not do this.",
     404: "There is no such thing here, or you may not see it.",
-    500: "The server could not finish this, and nothing half-done was kept. Try again; if it stays, tell an administrator.",
+    500: "The server could not finish this; nothing half-done was kept. Try again; if it stays, tell an administrator.",
 }
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _answer(request, 400)
+    return too_large(request) if isinstance(exception, RequestDataTooBig) else _answer(request, 400)
+
+
+def too_large(request: HttpRequest) -> HttpResponse:
+    """Django's own middleware meets the body first, so no view and no form can say this."""
+    if is_api(request):
+        return JsonResponse(error_body("too_large", TOO_LARGE), status=413)
+    if is_partial(request):
+        # Nothing is swapped, so nothing typed is lost.
+        response = HttpResponse(status=413, headers={"HX-Reswap": "none"})
+        add_toast(response, TOO_LARGE, level="danger")
+        return response
+    return render(request, "errors/400.html", {"message": TOO_LARGE, "next": "Go back; your form is there."}, status=413)
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -41,11 +55,11 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def is_api(request: HttpRequest) -> bool:
-    return request.path.startswith("/api/")
+    return request.path.startswith("/api/") or request.path == "/api"
 
 
 def _answer(request: HttpRequest, status: int) -> HttpResponse:
     if is_api(request):
-        body = error_body(CODES.get(status, "error"), SENTENCES[status], {"request_id": current_request_context().request_id})
-        return JsonResponse(body, status=status)
+        details = {"request_id": current_request_context().request_id}
+        return JsonResponse(error_body(CODES[status], SENTENCES[status], details), status=status)
     return render(request, f"errors/{status}.html", status=status)

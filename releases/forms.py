@@ -10,25 +10,12 @@ from accounts.models import Role, Team
 from accounts.policies import visible_teams
 from releasemgr.core.actors import Actor
 from releasemgr.core.errors import DomainError, Invalid
+from releasemgr.core.forms import RefusableForm
 from releases.content import MAX_IMAGES
 from releases.models import VERSION_PATTERN, Application, ApprovalRule, Release
 from releases.policies import visible_applications
 from releases.selectors import developed_applications
 from releases.statuses import ReleaseStatus
-
-
-class RefusableForm(forms.Form):
-    """A form that shows a service's refusal beside the fields that it is about."""
-
-    def refuse(self, error: DomainError) -> None:
-        """Sentences about fields go to them; what has no field here stands above the form."""
-        told = False
-        for name, sentences in error.details.items():
-            if name in self.fields and isinstance(sentences, list):
-                self.add_error(name, sentences)
-                told = True
-        if not told:
-            self.add_error(None, error.message)
 
 
 class ReleaseFilterForm(forms.Form):
@@ -40,7 +27,7 @@ class ReleaseFilterForm(forms.Form):
             attrs={"type": "search", "data-search": "", "placeholder": "Version, application, commit, words"}
         ),
     )
-    application = forms.ModelChoiceField[Application](
+    application = forms.ModelChoiceField(
         Application.objects.none(), required=False, to_field_name="slug", empty_label="All applications"
     )
     status = forms.ChoiceField(required=False, choices=[("", "Every status"), *ReleaseStatus.choices])
@@ -60,7 +47,7 @@ def field(form: forms.BaseForm, name: str) -> "forms.ModelChoiceField[Any]":
 class ReleaseForm(RefusableForm):
     """A release's texts and content. Besides the fields it reads rows of `container` and `reference` into `images`."""
 
-    application = forms.ModelChoiceField[Application](
+    application = forms.ModelChoiceField(
         Application.objects.none(), to_field_name="slug", empty_label="Choose…"
     )
     version = forms.RegexField(
@@ -216,7 +203,7 @@ class ApplicationForm(RefusableForm):
     slug = forms.SlugField(
         max_length=63, help_text="Its name for other programs: lower-case letters, digits and dashes. It stays."
     )
-    team = forms.ModelChoiceField[Team](
+    team = forms.ModelChoiceField(
         Team.objects.none(),
         to_field_name="slug",
         empty_label="Choose…",
@@ -235,17 +222,17 @@ class ApplicationForm(RefusableForm):
 
 
 class ApprovalRuleForm(RefusableForm):
-    application = forms.ModelChoiceField[Application](
+    application = forms.ModelChoiceField(
         Application.objects.none(), required=False, to_field_name="slug", empty_label="All applications"
     )
-    environment = forms.ModelChoiceField[Any](
+    environment = forms.ModelChoiceField(
         Application.objects.none(),
         required=False,
         to_field_name="name",
         empty_label="The release itself",
         help_text="With an environment, deployments to it wait for these approvals.",
     )
-    team = forms.ModelChoiceField[Team](
+    team = forms.ModelChoiceField(
         Team.objects.none(), required=False, to_field_name="slug", empty_label="Any team"
     )
     role = forms.ChoiceField(required=False, choices=[("", "Any role"), *Role.choices])

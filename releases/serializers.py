@@ -1,11 +1,12 @@
 """The bodies of the API: what comes in, what goes out."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
 from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -36,18 +37,22 @@ class ArtifactsField(serializers.JSONField):
     """Judged by `releases.content`, not here."""
 
 
-class NameOrIdField(serializers.CharField):
+@extend_schema_field(OpenApiTypes.STR)
+class NameOrIdField(serializers.Field[Any, str, str, Any]):
     """Another object by its natural name or its id, among those that `queryset_for(actor)` holds."""
 
-    def __init__(self, *, name: str, what: str, queryset_for: Any, **options: Any) -> None:
-        super().__init__(max_length=200, **options)
+    default_error_messages = {"invalid": "Name it, or give its id."}
+
+    def __init__(self, *, name: str, what: str, queryset_for: Callable[[Actor], QuerySet[Any]], **options: Any) -> None:
+        super().__init__(**options)
         self.name_field, self.what, self.queryset_for = name, what, queryset_for
 
     def to_internal_value(self, data: Any) -> Any:
-        reference = super().to_internal_value(data)
-        found = self.queryset_for(self.context["view"].actor).filter(by_name(self.name_field, reference)).first()
+        if not isinstance(data, str):
+            self.fail("invalid")
+        found = self.queryset_for(self.context["view"].actor).filter(by_name(self.name_field, data)).first()
         if found is None:
-            raise serializers.ValidationError(f"There is no {self.what} “{reference}”, or you may not see it.")
+            raise serializers.ValidationError(f"There is no {self.what} “{data[:80]}”, or you may not see it.")
         return found
 
     def to_representation(self, value: Any) -> str:
