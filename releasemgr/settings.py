@@ -96,13 +96,15 @@ DATABASES = {
         or running_url(STATE_DIR / "pg18")
         or "postgresql://releasemgr@127.0.0.1:5432/releasemgr"
     )
-    | {
-        # At 0 each enqueue reconnects: twelve times slower.
-        "CONN_MAX_AGE": 600,
-        "CONN_HEALTH_CHECKS": True,
-        "TEST": {"NAME": env.str("TEST_DATABASE", "test_releasemgr")},
-    }
+    | {"CONN_HEALTH_CHECKS": True, "TEST": {"NAME": env.str("TEST_DATABASE", "test_releasemgr")}}
 }
+if env.bool("DATABASE_POOL", default=False):
+    # Set by asgi.py: there every request runs in a thread of its own, so a connection kept by a thread is never used
+    # again. Workers fork, and a pool does not survive that: they keep one connection each.
+    DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 20, "timeout": 10}}
+else:
+    # At 0 each enqueue reconnects: twelve times slower.
+    DATABASES["default"]["CONN_MAX_AGE"] = 600
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "accounts.User"

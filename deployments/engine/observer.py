@@ -18,7 +18,7 @@ from deployments.services.waking import wake_due
 
 logger = logging.getLogger(__name__)
 
-SWEEP_SECONDS = 1.0
+SWEEP_SECONDS = 0.5
 # Clusters that were added, changed or given up by another observer are looked for this often.
 ROSTER_SECONDS = 5.0
 

@@ -1,11 +1,13 @@
-"""`manage.py observe`: follows the clusters and wakes deployments, until it is told to stop."""
+"""`manage.py observe`: follows the clusters, wakes deployments and seals the audit log, until it is told to stop."""
 
 import signal
 import threading
 from typing import Any
 
 from django.core.management.base import BaseCommand
+from django.utils import timezone
 
+from audit.seals import seal_pending
 from deployments.engine.observer import Observer
 
 
@@ -17,4 +19,4 @@ class Command(BaseCommand):
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.set())
         self.stdout.write("Observing.")
-        Observer(stop).run()
+        Observer(stop, chores=(lambda: seal_pending(timezone.now()),)).run()
