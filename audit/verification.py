@@ -50,6 +50,11 @@ def verify(anchor: Anchor | None = None) -> Verdict:
     """Read every seal and every event once, in one snapshot. Writers go on meanwhile."""
     with connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    return examine(anchor)
+
+
+def examine(anchor: Anchor | None = None) -> Verdict:
+    """As `verify`, in the caller's transaction."""
     try:
         seals, last_seal = _verify_seals(anchor)
         return Verdict("", _verify_events(), seals, last_seal)
