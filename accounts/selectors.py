@@ -3,11 +3,12 @@
 from collections import defaultdict
 from uuid import UUID
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from guardian.models import GroupObjectPermission, UserObjectPermission
 
 from accounts.models import ApiToken, Membership, Role, Team, TeamRole, User
-from accounts.policies import can_administer, visible_teams, visible_tokens
+from accounts.policies import can_administer, visible_teams, visible_tokens, visible_users
 from releasemgr.core.actors import ANONYMOUS, Actor, Grants
 from releasemgr.core.bodies import as_uuid, is_storable
 from releasemgr.core.errors import Invalid, NotFound
@@ -97,7 +98,8 @@ def user_by_reference(reference: str) -> User:
 
 def team_by_slug_or_id(actor: Actor, identifier: str) -> Team:
     pk = as_uuid(identifier)
-    team = visible_teams(actor).filter(Q(pk=pk) if pk else Q(slug=identifier)).first()
+    named = visible_teams(actor).filter(Q(pk=pk) if pk else Q(slug=identifier))
+    team = named.first() if is_storable(identifier) else None
     if team is None:
         raise NotFound("There is no such team, or you may not see it.")
     return team
@@ -113,3 +115,37 @@ def token_by_id(actor: Actor, identifier: str) -> ApiToken:
     if token is None:
         raise NotFound("You have no such token: it ended, was revoked, or is somebody else's.")
     return token
+
+
+def people(actor: Actor, *, text: str = "", role: str = "") -> QuerySet[User]:
+    """Whom the actor may see; `text` is a part of name, short name or email address."""
+    found = visible_users(actor)
+    if role:
+        found = found.filter(role=role)
+    if text:
+        found = found.filter(Q(name__icontains=text) | Q(email__icontains=text) | Q(username__icontains=text))
+    return found
+
+
+def person_by_id(actor: Actor, identifier: str) -> User:
+    return _one_person(visible_users(actor), identifier)
+
+
+def member_by_id(team: Team, identifier: str) -> User:
+    return _one_person(User.objects.filter(memberships__team=team), identifier)
+
+
+def _one_person(people: QuerySet[User], identifier: str) -> User:
+    pk = as_uuid(identifier)
+    person = people.filter(pk=pk).first() if pk else None
+    if person is None:
+        raise NotFound("There is no such person here, or you may not see them.")
+    return person
+
+
+def teams(actor: Actor) -> QuerySet[Team]:
+    """With `member_count`."""
+    # Counted apart: the visible teams are themselves chosen by a membership.
+    of_team = Membership.objects.filter(team=OuterRef("pk")).order_by().values("team")
+    count = Subquery(of_team.annotate(count=Count("pk")).values("count"))
+    return visible_teams(actor).annotate(member_count=Coalesce(count, 0))

@@ -39,7 +39,8 @@ def ready(request: HttpRequest) -> JsonResponse:
 def _outcome(name: str, check: Callable[[], str]) -> str:
     try:
         return check() or "ok"
-    except Exception as exc:  # noqa: BLE001 - a probe reports whatever is wrong, it never fails itself
+    except Exception as exc:
+        # A probe reports whatever is wrong and never fails itself.
         logger.warning("Readiness check of the %s failed", name, exc_info=exc)
         return f"{type(exc).__name__}: it does not answer; the server's log has the cause."
 

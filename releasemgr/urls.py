@@ -2,7 +2,9 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.generic import RedirectView
 
+from accounts.views.logins import admin_login
 from releasemgr import docs, views
 
 urlpatterns = [
@@ -11,6 +13,8 @@ urlpatterns = [
     path("audit/", include("audit.urls")),
     path("", include("releases.urls")),
     path("", include("deployments.urls")),
+    path("admin/login/", admin_login),
+    path("admin/password_change/", RedirectView.as_view(pattern_name="accounts:password-change")),
     path("admin/", admin.site.urls),
     path("api/v1/", include("releasemgr.api")),
     path("openapi.json", docs.openapi, name="openapi"),

@@ -24,7 +24,7 @@ def create_user(
 ) -> User:
     """Without a password nobody can log in as this person until an administrator sets one."""
     require_administrator(actor)
-    user = User(email=email.strip().lower(), username=username, name=name, role=role)
+    user = User(**_normal({"email": email, "username": username}), name=name, role=role)
     apply_password(user, password)
     _save(user)
     record("user.created", actor=actor, subject=user, data={"email": user.email, "role": user.role})
@@ -35,7 +35,7 @@ def create_user(
 def update_user(*, actor: Actor, user: User, changes: Mapping[str, Any]) -> User:
     """`changes` may hold email, username, name, role, is_active. Raises WrongState for the last administrator."""
     require_administrator(actor)
-    wanted = {name: value for name, value in changes.items() if name in CHANGEABLE}
+    wanted = _normal({name: value for name, value in changes.items() if name in CHANGEABLE})
     active_admins = _locked_administrators()
     user = User.objects.select_for_update().get(pk=user.pk)
     differences = assign(user, wanted)
@@ -58,6 +58,12 @@ def update_user(*, actor: Actor, user: User, changes: Mapping[str, Any]) -> User
 def deactivate_user(*, actor: Actor, user: User) -> User:
     """Sessions and tokens end at once, and stay ended if the person is activated again."""
     return update_user(actor=actor, user=user, changes={"is_active": False})
+
+
+def _normal(fields: dict[str, Any]) -> dict[str, Any]:
+    """What people log in with, in lower case; no short name is null, since an empty one would be unique too."""
+    logins = {name: (fields[name] or "").strip().lower() or None for name in ("email", "username") if name in fields}
+    return fields | logins
 
 
 def _locked_administrators() -> set[Any]:

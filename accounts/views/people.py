@@ -1,0 +1,118 @@
+"""People, as administrators manage them."""
+
+from collections.abc import Callable
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts import policies, selectors, services
+from accounts.forms import NewPersonForm, PasswordForm, PeopleFilterForm, PersonForm
+from accounts.models import User
+from accounts.services.access import require_administrator
+from releasemgr.core.errors import Invalid, WrongState
+from releasemgr.core.forms import RefusableForm
+from releasemgr.core.htmx import go, render_page_or_partial
+from releasemgr.core.keyset import keyset_page
+
+EDITED = ("email", "username", "name", "role")
+
+
+@login_required
+@require_GET
+def person_list(request: HttpRequest) -> HttpResponse:
+    form = PeopleFilterForm(request.GET)
+    wanted = form.cleaned_data if form.is_valid() else {}
+    people = selectors.people(request.actor, text=wanted.get("q", ""), role=wanted.get("role", ""))
+    context = {
+        "form": form,
+        "page": keyset_page(people, request.GET.get("cursor", "")),
+        "may_administer": policies.can_administer(request.actor),
+    }
+    page, partial = "accounts/person_list.html", "accounts/partials/person_list.html"
+    return render_page_or_partial(request, page=page, partial=partial, context=context)
+
+
+@sensitive_post_parameters("password")
+@login_required
+@require_http_methods(["GET", "POST"])
+def person_create(request: HttpRequest) -> HttpResponse:
+    require_administrator(request.actor)
+    form = NewPersonForm(request.POST or None)
+    if request.method == "GET":
+        return _show(request, form)
+    return _save(request, form, lambda: services.create_user(actor=request.actor, **form.cleaned_data))
+
+
+@login_required
+@require_http_methods(["GET", "POST"])
+def person_edit(request: HttpRequest, person: str) -> HttpResponse:
+    user = selectors.person_by_id(request.actor, person)
+    require_administrator(request.actor)
+    form = PersonForm(request.POST or None, initial={name: getattr(user, name) for name in EDITED})
+    if request.method == "GET":
+        return _show(request, form, person=user)
+    return _save(
+        request,
+        form,
+        lambda: services.update_user(actor=request.actor, user=user, changes=form.cleaned_data),
+        person=user,
+    )
+
+
+@sensitive_post_parameters("password")
+@login_required
+@require_http_methods(["GET", "POST"])
+def person_password(request: HttpRequest, person: str) -> HttpResponse:
+    user = selectors.person_by_id(request.actor, person)
+    require_administrator(request.actor)
+    form = PasswordForm(request.POST or None)
+    if request.method == "GET":
+        return _show(request, form, person=user)
+    return _save(
+        request,
+        form,
+        lambda: services.set_password(actor=request.actor, user=user, password=form.cleaned_data["password"]),
+        person=user,
+    )
+
+
+@login_required
+@require_POST
+def person_deactivate(request: HttpRequest, person: str) -> HttpResponse:
+    user = selectors.person_by_id(request.actor, person)
+    services.deactivate_user(actor=request.actor, user=user)
+    messages.success(request, f"{user} is deactivated: sessions and tokens have ended.")
+    return go(request, reverse("accounts:people"))
+
+
+@login_required
+@require_POST
+def person_activate(request: HttpRequest, person: str) -> HttpResponse:
+    user = selectors.person_by_id(request.actor, person)
+    services.update_user(actor=request.actor, user=user, changes={"is_active": True})
+    messages.success(request, f"{user} may log in again.")
+    return go(request, reverse("accounts:people"))
+
+
+def _save(
+    request: HttpRequest, form: RefusableForm, save: Callable[[], User], *, person: User | None = None
+) -> HttpResponse:
+    if not form.is_valid():
+        return _show(request, form, person=person, status=422)
+    try:
+        saved = save()
+    except (Invalid, WrongState) as error:
+        form.refuse(error)
+        return _show(request, form, person=person, status=error.status)
+    messages.success(request, f"{saved} is saved.")
+    return go(request, reverse("accounts:people"))
+
+
+def _show(request: HttpRequest, form: RefusableForm, *, person: User | None = None, status: int = 200) -> HttpResponse:
+    context = {"form": form, "person": person, "is_password": isinstance(form, PasswordForm)}
+    return render(request, "accounts/person_form.html", context, status=status)
