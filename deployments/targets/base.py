@@ -109,6 +109,7 @@ class Target(Protocol):
         """Succeeded when every workload runs the wanted revision and nothing else; Failed when it never will.
 
         `checkpoint` is what the last `Running` of this step carried (empty at first): an adapter keeps there when it
-        first saw a bad state, so that a verdict can wait out a short grace. `now` is aware.
+        first saw a bad state, so that a verdict can wait out a short grace. `now` is aware. It may free what holds up
+        our own rollout (a broken pod of a revision that is being replaced) and says so in the log; nothing else.
         """
         ...

@@ -21,6 +21,7 @@ class Asked:
     query: dict[str, str]
     headers: dict[str, str] = field(repr=False)
     send: Callable[[bytes], None] = field(repr=False)
+    body: Any = None
 
 
 # An answer is (status, JSON body or bytes); None means that the script has sent its lines itself, or cuts the line.
@@ -50,13 +51,14 @@ class _Handler(BaseHTTPRequestHandler):
     server: Scripted
 
     def _answer(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self._streaming = False
         parts = urlsplit(self.path)
         if parts.path in self.server.discovery:
             self._send(200, self.server.discovery[parts.path])
             return
-        asked = Asked(self.command, parts.path, dict(parse_qsl(parts.query)), dict(self.headers), self._stream)
+        query, body = dict(parse_qsl(parts.query)), json.loads(content or "null")
+        asked = Asked(self.command, parts.path, query, dict(self.headers), self._stream, body)
         self.server.asked.append(asked)
         answer = self.server.script(asked)
         if answer is not None:
@@ -66,7 +68,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self.close_connection = True
 
-    do_GET = do_POST = do_PATCH = _answer  # noqa: N815
+    do_GET = do_POST = do_PATCH = do_DELETE = _answer  # noqa: N815
 
     def _send(self, status: int, body: Any) -> None:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()

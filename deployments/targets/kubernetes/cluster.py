@@ -116,6 +116,11 @@ class Cluster:
             quote_answer=kind != "Secret",
         )
 
+    def delete_pod(self, namespace: str, name: str, uid: str) -> None:
+        """Deletes the pod with this uid. Raises NotFound when it is gone, Modified when a successor has its name."""
+        body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
+        self._request(f"delete pod {name}", "DELETE", self._path("v1", "Pod", namespace, name), body=body)
+
     def read(self, doing: str, path: str, query: Query = ()) -> dict[str, Any]:
         """Any JSON answer by its path."""
         return self._request(doing, "GET", path, query=query)

@@ -1,12 +1,22 @@
 """Targets of kind `manifests`: any set of Kubernetes objects of one namespace."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from deployments.targets.base import Failed, Manifest, Running, StepResult, Succeeded, Work
-from deployments.targets.kubernetes import apply, causes, evidence, fence, objects, preflight, render, rollout
+from deployments.targets.kubernetes import (
+    apply,
+    causes,
+    evidence,
+    fence,
+    objects,
+    preflight,
+    render,
+    rollout,
+    unsticking,
+)
 from deployments.targets.kubernetes.causes import Cause
 from deployments.targets.kubernetes.cluster import Cluster
 from deployments.targets.kubernetes.errors import ClusterError, as_result
@@ -44,6 +54,7 @@ class ManifestsTarget:
 
     def _observe(self, cluster: Cluster, work: Work, patience: Patience) -> StepResult:
         judged: dict[str, Judgement] = {}
+        log: list[str] = []
         for item in work.objects:
             if not objects.is_rolled(item):
                 continue
@@ -55,7 +66,9 @@ class ManifestsTarget:
             if failure is not None:
                 return _told(cluster, work, scene, failure)
             judged[objects.title(item)] = judgement
-        return self._summary(judged, patience)
+            stuck = unsticking.stuck_pods(scene, waited_seconds=patience.waited_seconds())
+            log += unsticking.delete_pods(cluster, work.namespace, stuck)
+        return self._summary(judged, patience, log)
 
     def _failure(self, judgement: Judgement, scene: Scene, patience: Patience) -> "_Failure | None":
         title = objects.title(scene.wanted)
@@ -70,7 +83,7 @@ class ManifestsTarget:
             return _Failure(worst.message if worst else f"Not ready in time: {judgement.message}", worst)
         return None
 
-    def _summary(self, judged: Mapping[str, Judgement], patience: Patience) -> StepResult:
+    def _summary(self, judged: Mapping[str, Judgement], patience: Patience, log: Sequence[str]) -> StepResult:
         moving = [judgement for judgement in judged.values() if judgement.phase is Phase.MOVING]
         if not moving:
             messages = tuple(judgement.message for judgement in judged.values())
@@ -80,6 +93,7 @@ class ManifestsTarget:
             _waiting_words(moving),
             retry_after_seconds=self._look_again_in(suspects, patience),
             checkpoint=patience.checkpoint(suspects),
+            log=tuple(log),
         )
 
     def _look_again_in(self, suspects: Mapping[str, tuple[Cause, ...]], patience: Patience) -> float:

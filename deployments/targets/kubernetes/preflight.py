@@ -35,7 +35,7 @@ class Right:
         return f"{self.verb} {self.resource}" + (f".{self.group}" if self.group else "")
 
 
-# Without these a deployment still works: it is polled, and failures are told with less detail.
+# Without these a deployment still works: it is polled, failures are told with less detail.
 HELPFUL_RIGHTS = (Right("watch", "", "pods"), Right("watch", "apps", "replicasets"), Right("list", "", "events"))
 
 
@@ -58,7 +58,10 @@ def preflight(cluster: Cluster, work: Work) -> StepResult:
     log = [f"{version.server} answers as Kubernetes {version.version}."]
     log += [_accepted(item, former) for item, former in zip(tried, outcomes, strict=True)]
     if unhelpful:
-        log.append(f"Without the right to {listed(map(str, unhelpful))}, progress is seen later or with less detail.")
+        log.append(
+            f"Without the right to {listed(map(str, unhelpful))}, progress is seen later or with less detail, "
+            "and broken pods of a StatefulSet may have to be deleted by hand."
+        )
     count = f"{len(tried)} {'object' if len(tried) == 1 else 'objects'}"
     return Succeeded(f"Kubernetes {version.version} would accept {count}.", log=tuple(log))
 
@@ -104,6 +107,9 @@ def _missing_rights(cluster: Cluster, work: Work, items: Sequence[Manifest]) -> 
     """
     needed = _needed_rights(cluster, items)
     asked = [*needed, *HELPFUL_RIGHTS]
+    if any(item["kind"] == "StatefulSet" for item in items):
+        # To free it from a broken pod of another revision.
+        asked.append(Right("delete", "", "pods"))
     answers = _parallel(
         lambda right: cluster.is_allowed(right.verb, right.group, right.resource, work.namespace), asked
     )

@@ -9,6 +9,7 @@ from deployments.targets.kubernetes.wording import clean
 
 Object = Mapping[str, Any]
 TEMPLATE_HASH = "pod-template-hash"
+REVISION_HASH = "controller-revision-hash"
 REVISION = "deployment.kubernetes.io/revision"
 
 
@@ -63,6 +64,12 @@ def revision_pods(scene: Scene, is_new: Callable[[Object], bool]) -> RevisionPod
     alive = [pod for pod in scene.pods if objects.owner(pod).get("uid") == uid and not _is_finished(pod)]
     new = [pod for pod in alive if is_new(pod)]
     return RevisionPods(new=_staying(new), old=[*(pod for pod in alive if not is_new(pod)), *_leaving(new)])
+
+
+def stateful_set_pods(scene: Scene) -> RevisionPods:
+    """A StatefulSet's pods, told apart by the revision that its status wants."""
+    wanted = (scene.live.get("status") or {}).get("updateRevision")
+    return revision_pods(scene, lambda pod: objects.labels(pod).get(REVISION_HASH) == wanted)
 
 
 def drift(scene: Scene) -> str:

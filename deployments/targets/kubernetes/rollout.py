@@ -14,7 +14,6 @@ from deployments.targets.kubernetes.causes import Cause
 from deployments.targets.kubernetes.revisions import Object, Scene
 from deployments.targets.kubernetes.wording import clean, sentence
 
-REVISION_HASH = "controller-revision-hash"
 TEMPLATE_GENERATION = "pod-template-generation"
 TEMPLATE_GENERATION_ANNOTATION = "deprecated.daemonset.template.generation"
 
@@ -74,9 +73,7 @@ def _judge_stateful_set(scene: Scene, title: str) -> Judgement:
     strategy = spec.get("updateStrategy") or {}
     partition = _number(strategy.get("rollingUpdate") or {}, "partition")
     to_update = max(wanted - partition, 0)
-    pods = revisions.revision_pods(
-        scene, lambda pod: objects.labels(pod).get(REVISION_HASH) == status.get("updateRevision")
-    )
+    pods = revisions.stateful_set_pods(scene)
     suspects = tuple(causes.of_pods(pods.new))
     foreign = revisions.foreign_image(scene.wanted, pods.new)
     if foreign:
@@ -93,7 +90,7 @@ def _judge_stateful_set(scene: Scene, title: str) -> Judgement:
     message = _progress(title, updated=updated, ready=_ready(pods.new), wanted=to_update, old=left)
     if strategy.get("type") == "OnDelete" and left > 0:
         message += " Its update strategy is OnDelete: the old pods are replaced only when somebody deletes them."
-    return Judgement(Phase.MOVING, message, suspects + tuple(_stuck(pods.old)))
+    return Judgement(Phase.MOVING, message, suspects + tuple(_holding_up(pods.old)))
 
 
 def _judge_daemon_set(scene: Scene, title: str) -> Judgement:
@@ -142,16 +139,10 @@ _JUDGES: Mapping[str, Callable[[Scene, str], Judgement]] = {
 }
 
 
-def _stuck(old: Sequence[Object]) -> list[Cause]:
-    """A StatefulSet waits for each pod in turn, also for a broken one of the revision that is to be replaced."""
+def _holding_up(old: Sequence[Object]) -> list[Cause]:
+    """Old pods that are not ready: never a verdict on the new revision, but they tell what is being waited for."""
     return [
-        Cause(
-            causes.NOT_READY,
-            f"Pod {cause.pod} of another revision is not ready, and a StatefulSet may wait for it. "
-            f"If the rollout does not go on, delete that pod. {cause.message}",
-            certain=False,
-            pod=cause.pod,
-        )
+        Cause(causes.NOT_READY, f"Waiting for a pod of another revision. {cause.message}", certain=False, pod=cause.pod)
         for cause in causes.of_pods(old)
     ]
 
