@@ -28,6 +28,7 @@ from deployments.targets.kubernetes.changes import (
     Notice,
     Refusal,
     Relisted,
+    Restored,
     WatchedKind,
 )
 from deployments.targets.kubernetes.watch import Stop, follow
@@ -132,7 +133,7 @@ class ClusterFollower:
         for notice in batch:
             if isinstance(notice, Lost | Refusal):
                 Cluster.objects.filter(pk=self.cluster_id).update(problem=notice.message)
-            elif isinstance(notice, Relisted):
+            elif isinstance(notice, Relisted | Restored):
                 Cluster.objects.filter(pk=self.cluster_id).update(problem="", checked_at=timezone.now())
 
 
