@@ -12,9 +12,11 @@ http = get_asgi_application()
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
 from channels.sessions import SessionMiddlewareStack  # noqa: E402
 
+from releasemgr.core.checks import refuse_unsafe_start  # noqa: E402
 from releasemgr.core.origins import SameOriginValidator  # noqa: E402
 from releasemgr.routing import websocket_urlpatterns  # noqa: E402
 
+refuse_unsafe_start()
 application = ProtocolTypeRouter(
     {
         "http": http,
