@@ -20,8 +20,6 @@ from releasemgr.core.bodies import as_uuid
 from releasemgr.core.errors import Malformed, NotFound
 
 PAGE_SIZE = 50
-# More people than this behind one name is no filter.
-NAMESAKES = 50
 MAX_SEQUENCE_DIGITS = 18
 
 SEALS = """
@@ -170,8 +168,9 @@ def _by(who: str) -> Q:
     if key:
         return Q(user=key)
     people = get_user_model()._default_manager
-    ids = people.filter(Q(email__iexact=who) | Q(username__iexact=who) | Q(name__icontains=who))[:NAMESAKES]
-    return Q(user__in=list(ids.values_list("pk", flat=True))) | Q(user__isnull=True, actor__iexact=who)
+    named = people.filter(Q(email__iexact=who) | Q(username__iexact=who) | Q(name__icontains=who))
+    ids = list(named.values_list("pk", flat=True))
+    return Q(user__in=ids) if ids else Q(user__isnull=True, actor__iexact=who)
 
 
 def _about(text: str) -> Q:
