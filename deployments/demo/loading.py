@@ -1,16 +1,13 @@
-"""Brings the demo company into being through the product's own services, as its people would.
-
-Each part is skipped when it is there already, so that a second run, or one after a kill, changes nothing.
-"""
+"""Brings the demo company into being through the product's own services, as its people would."""
 
 from accounts.models import Team, User
 from accounts.selectors import actor_for
 from accounts.services import add_member, create_team, create_user
 from deployments import services
 from deployments.demo import content
-from deployments.models import Cluster, Environment, Target
+from deployments.models import Cluster, Environment
 from releasemgr.core.actors import SYSTEM, Actor
-from releases.models import Application, Release
+from releases.models import Application
 from releases.services import (
     approve_release,
     comment_on_release,
@@ -23,25 +20,21 @@ from releases.services import (
 def load_company() -> None:
     """People, teams, applications, environments."""
     for slug, name in content.TEAMS.items():
-        if not Team.objects.filter(slug=slug).exists():
-            create_team(actor=SYSTEM, slug=slug, name=name)
+        create_team(actor=SYSTEM, slug=slug, name=name)
     for person in content.PEOPLE:
-        if not User.objects.filter(username=person.username).exists():
-            _add_person(person)
+        _add_person(person)
     for service in content.SERVICES:
-        if not Application.objects.filter(slug=service.slug).exists():
-            create_application(
-                actor=SYSTEM,
-                slug=service.slug,
-                name=service.name,
-                team=Team.objects.get(slug=service.team),
-                repository=service.repository,
-                description=service.description,
-            )
+        create_application(
+            actor=SYSTEM,
+            slug=service.slug,
+            name=service.name,
+            team=Team.objects.get(slug=service.team),
+            repository=service.repository,
+            description=service.description,
+        )
     for fields in content.ENVIRONMENTS:
-        if not Environment.objects.filter(name=fields["name"]).exists():
-            required = Environment.objects.filter(name=fields.get("requires")).first()
-            services.create_environment(actor=SYSTEM, **fields | {"requires": required})
+        required = Environment.objects.filter(name=fields.get("requires")).first()
+        services.create_environment(actor=SYSTEM, **fields | {"requires": required})
 
 
 def _add_person(person: content.Person) -> None:
@@ -61,26 +54,22 @@ def _add_person(person: content.Person) -> None:
 
 def load_history(cluster: Cluster) -> None:
     """Targets in `cluster`, and releases on their way: the workers really send them out."""
-    for service in content.SERVICES:
-        application = Application.objects.select_related("team").get(slug=service.slug)
-        for environment in Environment.objects.filter(name__in=content.EVERYWHERE):
-            if not Target.objects.filter(application=application, environment=environment).exists():
-                services.create_target(
-                    actor=SYSTEM,
-                    application=application,
-                    environment=environment,
-                    cluster=cluster,
-                    namespace=environment.name,
-                    timeout_seconds=120,
-                )
+    for application in Application.objects.select_related("team"):
+        for environment in Environment.objects.all():
+            services.create_target(
+                actor=SYSTEM,
+                application=application,
+                environment=environment,
+                cluster=cluster,
+                namespace=environment.name,
+                timeout_seconds=120,
+            )
     for version in content.HISTORY:
         _release(version)
 
 
 def _release(version: content.Version) -> None:
     application = Application.objects.get(slug=version.service)
-    if Release.objects.filter(application=application, version=version.version).exists():
-        return
     service = next(each for each in content.SERVICES if each.slug == version.service)
     author = _person(version.author)
     image = f"registry.example/northwind/{version.service}:{version.tag or version.version}"

@@ -10,6 +10,7 @@ from releasemgr.up.errors import StartError
 from releasemgr.up.progress import Progress
 from releasemgr.up.supervisor import Supervisor
 
+SANDBOX = "sandbox"
 SANDBOX_SECONDS = 30.0
 READY_SECONDS = 60.0
 OUTPUT_LINES = 12
@@ -19,10 +20,12 @@ def start_everything(configuration: Configuration, supervisor: Supervisor, progr
     """Raises StartError with one sentence, or StopRequested."""
     with progress.phase("migrations"):
         _run(supervisor, programs.manage(configuration, "migrate", "--no-input"))
-    with progress.phase("demo data"):
-        _run(supervisor, programs.manage(configuration, "seed_demo"))
     with progress.phase("cluster"):
         _register_cluster(configuration, supervisor)
+    with progress.phase("demo data"):
+        # A person's own cluster gets the demo's people and places, but nothing is deployed to it unasked.
+        onto = () if configuration.kubeconfig else ("--cluster", SANDBOX)
+        _run(supervisor, programs.manage(configuration, "seed_demo", *onto))
     with progress.phase("workers", done="started"):
         supervisor.start(programs.workers(configuration))
     with progress.phase("observer", done="started"):
@@ -36,7 +39,7 @@ def _register_cluster(configuration: Configuration, supervisor: Supervisor) -> N
     if configuration.kubeconfig:
         name, kubeconfig = cluster.cluster_name(configuration.kubeconfig), configuration.kubeconfig
     else:
-        name, kubeconfig = "sandbox", _start_sandbox(configuration, supervisor)
+        name, kubeconfig = SANDBOX, _start_sandbox(configuration, supervisor)
     arguments = ("register_cluster", "--name", name, "--kubeconfig", str(kubeconfig))
     _run(supervisor, programs.manage(configuration, *arguments))
 

@@ -1,4 +1,4 @@
-"""`manage.py seed_demo`: a small company to look around in. Development only; a second run changes nothing."""
+"""`manage.py seed_demo`: a small company to look around in, for an empty database in development."""
 
 import argparse
 from typing import Any
@@ -7,12 +7,13 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
+from accounts.models import User
 from deployments.demo.loading import load_company, load_history
 from deployments.models import Cluster
 
 
 class Command(BaseCommand):
-    help = "Load the demo company; with --cluster, also its targets and releases on that cluster."
+    help = "Load the demo company into an empty database; with --cluster, also its targets and releases there."
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--cluster", default="", help="name of a registered cluster to deploy the demo to")
@@ -24,6 +25,9 @@ class Command(BaseCommand):
         if cluster and place is None:
             raise CommandError(f"There is no cluster “{cluster}”. Register it first: manage.py register_cluster.")
         with transaction.atomic():
+            if User.objects.exists():
+                self.stdout.write("There are people here already: nothing was loaded.")
+                return
             load_company()
             if place is not None:
                 load_history(place)
