@@ -44,6 +44,11 @@ def can_develop(actor: Actor, application: Application) -> bool:
     return actor.may_change("releases") and actor.holds("develop_application", application.pk)
 
 
+def can_draft(actor: Actor) -> bool:
+    """Whether there is any application whose releases the actor may write."""
+    return actor.may_change("releases") and (actor.is_admin or bool(actor.granted("develop_application")))
+
+
 def is_author(actor: Actor, release: Release) -> bool:
     return actor.user_id in (release.created_by_id, release.edited_by_id)
 

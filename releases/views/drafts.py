@@ -16,6 +16,7 @@ from releasemgr.core.htmx import go, render_page_or_partial
 from releases import selectors, services
 from releases.forms import ReleaseForm, initial_of
 from releases.models import Application, Release
+from releases.policies import can_draft
 from releases.services.access import require_develop
 from releases.versions import next_version
 
@@ -25,24 +26,26 @@ from releases.versions import next_version
 def release_create(request: HttpRequest) -> HttpResponse:
     """`?application=` chooses where, `?from=<release id>` starts from that release's content."""
     require(
-        selectors.developed_applications(request.actor).exists(),
+        can_draft(request.actor),
         permission="releases.develop_application",
         why="You may not draft releases of any application. Ask an administrator to add you to its team.",
     )
     source = _source(request)
     if request.method == "GET":
-        form = ReleaseForm(actor=request.actor, content=source, initial=_initial(request, source))
-        return _show(request, form, source=source)
+        application = source.application if source else _chosen(request, request.GET.get("application", ""))
+        last = _last(application)
+        form = ReleaseForm(actor=request.actor, content=source, initial=_initial(source, application, last))
+        return _show(request, form, source=source, last=last)
     form = ReleaseForm(request.POST, actor=request.actor, content=source)
     if not form.is_valid():
-        return _show(request, form, source=source, status=422)
+        return _show(request, form, source=source, last=_last_typed(request), status=422)
     try:
         release = services.draft_release(
             actor=request.actor, application=form.cleaned_data["application"], **form.content_fields()
         )
     except (Invalid, WrongState) as error:
         form.refuse(error)
-        return _show(request, form, source=source, status=error.status)
+        return _show(request, form, source=source, last=_last_typed(request), status=error.status)
     messages.success(request, f"{release} is drafted. Submit it when it is ready for review.")
     return go(request, reverse("releases:detail", args=[release.pk]))
 
@@ -79,8 +82,7 @@ def release_delete(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_GET
 def version_field(request: HttpRequest) -> HttpResponse:
     """The version field again, with what follows the last release of the application that was chosen."""
-    application = _chosen(request)
-    last = selectors.last_release(application) if application else None
+    last = _last(_chosen(request, request.GET.get("application", "")))
     suggested = next_version(last.version) if last else ""
     typed = request.GET.get("version", "")
     kept = typed if typed != request.GET.get("suggested", "") else ""
@@ -109,37 +111,44 @@ def _source(request: HttpRequest) -> Release | None:
     return selectors.get_release(request.actor, chosen) if chosen else None
 
 
-def _chosen(request: HttpRequest) -> Application | None:
+def _chosen(request: HttpRequest, slug: str) -> Application | None:
     """The application asked for, or the only one there is."""
     developed = selectors.developed_applications(request.actor)
-    slug = request.GET.get("application", "")
     if slug:
         return developed.filter(selectors.by_name("slug", slug)).first()
     found = list(developed[:2])
     return found[0] if len(found) == 1 else None
 
 
-def _initial(request: HttpRequest, source: Release | None) -> dict[str, Any]:
-    if source is not None:
-        last = selectors.last_release(source.application) or source
-        return initial_of(source) | {"version": next_version(last.version), "commit": "", "description": ""}
-    application = _chosen(request)
-    last_there = selectors.last_release(application) if application else None
-    return {"application": application, "version": next_version(last_there.version) if last_there else ""}
+def _last(application: Application | None) -> Release | None:
+    return selectors.last_release(application) if application else None
 
 
-def _show(request: HttpRequest, form: ReleaseForm, *, source: Release | None = None, status: int = 200) -> HttpResponse:
-    application = form["application"].value() if "application" in form.fields else None
-    last = _last_of(request, application) if form.release is None else None
+def _last_typed(request: HttpRequest) -> Release | None:
+    return _last(_chosen(request, request.POST.get("application", "")))
+
+
+def _initial(source: Release | None, application: Application | None, last: Release | None) -> dict[str, Any]:
+    copied = initial_of(source) | {"commit": "", "description": ""} if source else {}
+    return copied | {"application": application, "version": next_version(last.version) if last else ""}
+
+
+def _show(
+    request: HttpRequest,
+    form: ReleaseForm,
+    *,
+    source: Release | None = None,
+    last: Release | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    kept = form.content.artifacts if form.content else {}
     context = {
         "form": form,
         "release": form.release,
         "source": source,
         "last": last,
         "suggested": next_version(last.version) if last else "",
-        "carried": [
-            name for name in ("chart", "values", "migrations") if form.content and form.content.artifacts.get(name)
-        ],
+        "carried": [name for name in ("chart", "values", "migrations") if kept.get(name)],
     }
     return render_page_or_partial(
         request,
@@ -148,11 +157,3 @@ def _show(request: HttpRequest, form: ReleaseForm, *, source: Release | None = N
         context=context,
         status=status,
     )
-
-
-def _last_of(request: HttpRequest, application: Any) -> Release | None:
-    """`application` is the object (an initial value) or the slug that was sent."""
-    if isinstance(application, str):
-        developed = selectors.developed_applications(request.actor)
-        application = developed.filter(selectors.by_name("slug", application)).first()
-    return selectors.last_release(application) if application else None

@@ -16,7 +16,7 @@ from releases import selectors, workflow
 from releases.content import mutable_images
 from releases.forms import CommentForm, ReleaseFilterForm
 from releases.models import Release
-from releases.policies import can_comment
+from releases.policies import can_comment, can_draft
 
 
 @login_required
@@ -31,7 +31,7 @@ def release_list(request: HttpRequest) -> HttpResponse:
         "form": form,
         "page": page,
         "is_filtered": any(request.GET.get(name) for name in form.fields),
-        "may_draft": _may_draft(request.actor),
+        "may_draft": can_draft(request.actor),
     }
     return render_page_or_partial(
         request,
@@ -46,10 +46,6 @@ def _filtered(actor: Actor, wanted: dict[str, Any]) -> Any:
     found = selectors.search_releases(selectors.release_list(actor), wanted["q"])
     named = {name: wanted[name] for name in ("application", "status") if wanted[name]}
     return found.filter(**named)
-
-
-def _may_draft(actor: Actor) -> bool:
-    return actor.is_admin or (actor.may_change("releases") and bool(actor.granted("develop_application")))
 
 
 @login_required
