@@ -1,0 +1,69 @@
+"""`make bench`: deployments through the API beside the same work by kubectl, in one run and on one cluster.
+
+Needs DATABASE_URL (make sets it). Works in a database of its own and starts every process itself.
+"""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.bench.stack import Broken, own_database
+
+
+def main() -> int:
+    arguments = _arguments()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    url = os.environ.get("DATABASE_URL")
+    if not url:
+        return _fail("DATABASE_URL is not set. Run `make bench`, or name a PostgreSQL server with it.")
+    try:
+        with own_database(url) as own_url, tempfile.TemporaryDirectory(prefix="releasemgr-bench-") as folder:
+            os.environ |= {"DATABASE_URL": own_url, "DJANGO_SETTINGS_MODULE": "releasemgr.settings"}
+            os.environ.pop("REDIS_URL", None)
+            return _measure(Path(folder), arguments)
+    except Broken as error:
+        return _fail(str(error))
+    except KeyboardInterrupt:
+        return _fail("Interrupted; everything that was started has been ended.")
+
+
+def _measure(folder: Path, arguments: argparse.Namespace) -> int:
+    import django
+    from django.core.management import call_command
+
+    # Settings are read from the environment, so nothing of Django may be imported before it is set.
+    django.setup()
+    call_command("migrate", verbosity=0)
+    from tests.bench.figures import table
+    from tests.bench.run import measure
+
+    figures = measure(folder, rounds=arguments.rounds, say=_say)
+    sys.stdout.write(f"\n{table(figures)}\n")
+    if arguments.json:
+        arguments.json.write_text(json.dumps([figure.as_row() for figure in figures], indent=2) + "\n")
+    return 0
+
+
+def _say(sentence: str) -> None:
+    sys.stderr.write(f"{sentence}\n")
+
+
+def _fail(sentence: str) -> int:
+    _say(sentence)
+    return 1
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=50, metavar="N", help="deployments of each kind (default 50)")
+    parser.add_argument("--quick", dest="rounds", action="store_const", const=8, help="only 8")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
