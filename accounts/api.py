@@ -5,7 +5,8 @@ from typing import ClassVar
 from django.contrib.auth import logout, update_session_auth_hash
 from django.db.models import QuerySet
 from django.urls import include, path
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework.decorators import action
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -168,6 +169,7 @@ class Teams(ListMixin, RetrieveMixin, ApiViewSet):
         return find_or_404(User.objects.filter(memberships__team=team), identifier)
 
 
+@extend_schema_view(destroy=extend_schema(parameters=[OpenApiParameter("id", OpenApiTypes.UUID, "path")]))
 class Tokens(ListMixin, ApiViewSet):
     """One's own tokens; nobody sees anybody else's."""
 

@@ -188,6 +188,16 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "ENUM_NAME_OVERRIDES": {
+        "RoleEnum": "accounts.models.Role",
+        "TeamRoleEnum": "accounts.models.TeamRole",
+        "ReleaseStatusEnum": "releases.statuses.ReleaseStatus",
+        "DeploymentStatusEnum": "deployments.statuses.DeploymentStatus",
+        "DeploymentKindEnum": "deployments.statuses.DeploymentKind",
+        "StepStatusEnum": "deployments.statuses.StepStatus",
+        "StepNameEnum": "deployments.statuses.StepName",
+        "TargetKindEnum": "deployments.models.places.TargetKind",
+    },
 }
 # Largest request body in bytes: a release's manifests fit, a 10 MB body is refused before it is read.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
