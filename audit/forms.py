@@ -50,7 +50,9 @@ class EventFilterForm(forms.Form):
         label="Search",
         required=False,
         max_length=200,
-        widget=forms.TextInput(attrs={"type": "search", "placeholder": "Name, reason, request id"}),
+        widget=forms.TextInput(
+            attrs={"type": "search", "data-search": True, "placeholder": "Name, reason, request id"}
+        ),
     )
     user = forms.CharField(label="Person", required=False, max_length=200)
     # No choice fields: an action of an older version must still be found.
@@ -86,6 +88,6 @@ def _actions() -> list[tuple[str, list[tuple[str, str]]]]:
         kind = action.partition(".")[0]
         groups.setdefault(kind.replace("_", " ").capitalize(), []).append((action, sentence.capitalize()))
     return [
-        (group, [(f"{choices[0][0].partition('.')[0]}.*", "Any of these"), *choices])
+        (group, [(f"{choices[0][0].partition('.')[0]}.*", f"{group}: anything"), *choices])
         for group, choices in groups.items()
     ]
