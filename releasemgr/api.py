@@ -18,6 +18,8 @@ urlpatterns = [
     path("ready", probes.ready, name="ready"),
     path("metrics", metrics.metrics, name="metrics"),
     path("", include("accounts.api")),
+    path("", include("audit.api")),
     path("", include("releases.api")),
+    path("", include("deployments.api")),
     re_path(r"", not_found),
 ]

@@ -8,6 +8,7 @@ from django.db import transaction
 from accounts.policies import grant
 from audit.services import record
 from deployments.models import Environment, Target
+from deployments.models.places import TargetKind
 from deployments.policies import TEAM_PERMISSIONS_ON_ENVIRONMENT
 from deployments.services.access import require_set_up
 from deployments.targets.registry import ADAPTERS
@@ -18,6 +19,7 @@ from releasemgr.core.errors import Invalid, WrongState
 from releases.models import Application
 
 SECRET_FIELDS = frozenset({"database_url"})
+SUPPORTED_KINDS = [(kind.value, kind.label) for kind in TargetKind if kind in ADAPTERS]
 
 
 @transaction.atomic

@@ -1,0 +1,18 @@
+"""The API of deployments, and of the places they go to."""
+
+from django.urls import path
+from rest_framework.routers import SimpleRouter
+
+from deployments.api.deployments import Deployments, ReleaseDeployments
+from deployments.api.places import Clusters, Environments, Targets
+
+router = SimpleRouter(trailing_slash=False)
+router.register("environments", Environments, basename="environment")
+router.register("clusters", Clusters, basename="cluster")
+router.register("targets", Targets, basename="target")
+router.register("deployments", Deployments, basename="deployment")
+urlpatterns = [
+    path("releases/<str:pk>/deploy", ReleaseDeployments.as_view({"post": "deploy"}), name="release-deploy"),
+    path("releases/<str:pk>/preview", ReleaseDeployments.as_view({"get": "preview"}), name="release-preview"),
+    *router.urls,
+]

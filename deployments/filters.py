@@ -1,0 +1,62 @@
+"""What the lists of the API can be asked for, by the names of the bodies."""
+
+from typing import Any
+
+import django_filters
+from django.db.models import QuerySet
+
+from deployments.models import Cluster, Deployment, Environment, Target
+from deployments.statuses import DeploymentKind, DeploymentStatus
+from releases.selectors import by_name
+
+Rows = QuerySet[Any]
+
+
+class PlaceFilter(django_filters.FilterSet):
+    application = django_filters.CharFilter(method="of_application", label="Slug or id of the application")
+    environment = django_filters.CharFilter(method="of_environment", label="Name or id of the environment")
+
+    def of_application(self, queryset: Rows, name: str, value: str) -> Rows:
+        return queryset.filter(by_name("slug", value, relation="application"))
+
+    def of_environment(self, queryset: Rows, name: str, value: str) -> Rows:
+        return queryset.filter(by_name("name", value, relation="environment"))
+
+
+class DeploymentFilter(PlaceFilter):
+    status = django_filters.MultipleChoiceFilter(choices=DeploymentStatus.choices)
+    kind = django_filters.ChoiceFilter(choices=DeploymentKind.choices)
+    version = django_filters.CharFilter(field_name="release__version")
+    release = django_filters.UUIDFilter(field_name="release_id", label="Id of the release")
+
+    class Meta:
+        model = Deployment
+        fields: list[str] = []
+
+
+class TargetFilter(PlaceFilter):
+    cluster = django_filters.CharFilter(method="of_cluster", label="Name or id of the cluster")
+
+    class Meta:
+        model = Target
+        fields: list[str] = []
+
+    def of_cluster(self, queryset: Rows, name: str, value: str) -> Rows:
+        return queryset.filter(by_name("name", value, relation="cluster"))
+
+
+class EnvironmentFilter(django_filters.FilterSet):
+    name = django_filters.CharFilter()
+    protected = django_filters.BooleanFilter()
+
+    class Meta:
+        model = Environment
+        fields: list[str] = []
+
+
+class ClusterFilter(django_filters.FilterSet):
+    name = django_filters.CharFilter()
+
+    class Meta:
+        model = Cluster
+        fields: list[str] = []

@@ -1,0 +1,266 @@
+"""What people type about deployments and places. The services judge it; forms read it and keep it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from deployments.models import Cluster, Deployment, Environment, Target
+from deployments.policies import visible_clusters, visible_environments
+from deployments.services.targets import SUPPORTED_KINDS
+from deployments.statuses import DeploymentKind, DeploymentStatus
+from releasemgr.core.actors import Actor
+from releasemgr.core.forms import RefusableForm
+from releases.forms import field
+from releases.models import Application, Release
+from releases.plain_values import is_plain
+from releases.policies import visible_applications
+
+REASON_HELP = "Stays on record, for those who ask later."
+
+
+class BoardFilterForm(forms.Form):
+    q = forms.CharField(
+        label="Search",
+        required=False,
+        max_length=200,
+        widget=forms.TextInput(attrs={"type": "search", "data-search": "", "placeholder": "Application or team"}),
+    )
+    # Its choices are the teams on the board, which are known only once it has been read.
+    team = forms.CharField(required=False, max_length=100, widget=forms.Select)
+
+    def offer(self, teams: list[tuple[str, str]]) -> None:
+        widget = self.fields["team"].widget
+        assert isinstance(widget, forms.Select)  # noqa: S101 - declared four lines above
+        widget.choices = [("", "All teams"), *teams]
+
+
+class DeploymentFilterForm(forms.Form):
+    q = forms.CharField(
+        label="Search",
+        required=False,
+        max_length=200,
+        widget=forms.TextInput(
+            attrs={"type": "search", "data-search": "", "placeholder": "Version, application, reason, error"}
+        ),
+    )
+    application = forms.ModelChoiceField(
+        Application.objects.none(), required=False, to_field_name="slug", empty_label="All applications"
+    )
+    environment = forms.ModelChoiceField(
+        Environment.objects.none(), required=False, to_field_name="name", empty_label="All environments"
+    )
+    status = forms.ChoiceField(required=False, choices=[("", "Every status"), *DeploymentStatus.choices])
+    kind = forms.ChoiceField(required=False, choices=[("", "Every kind"), *DeploymentKind.choices])
+
+    def __init__(self, *args: Any, actor: Actor, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field(self, "application").queryset = visible_applications(actor)
+        field(self, "environment").queryset = visible_environments(actor)
+
+
+class MomentField(forms.DateTimeField):
+    """A time in UTC, as `<input type=datetime-local>` sends it."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
+        super().__init__(required=False, widget=widget, **kwargs)
+
+
+class StartForm(RefusableForm):
+    reason = forms.CharField(
+        max_length=2000, required=False, help_text=REASON_HELP, widget=forms.Textarea(attrs={"rows": 2})
+    )
+    not_before = MomentField(label="Start not before", help_text="UTC. Empty: as soon as nothing holds it.")
+    not_after = MomentField(label="Start not after", help_text="UTC. Later than that it is given up.")
+
+
+class RollbackForm(RefusableForm):
+    to = forms.ModelChoiceField(Release.objects.none(), label="Bring back", empty_label=None, widget=forms.RadioSelect)
+    reason = forms.CharField(
+        max_length=2000,
+        error_messages={"required": "Say why you roll back: it stays on record."},
+        widget=forms.Textarea(attrs={"rows": 2, "autofocus": True}),
+    )
+
+    def __init__(self, *args: Any, earlier: list[Deployment], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        releases = field(self, "to")
+        releases.queryset = Release.objects.filter(pk__in=[each.release_id for each in earlier])
+        releases.choices = [(each.release_id, _ran(each)) for each in earlier]
+
+
+def _ran(earlier: Deployment) -> str:
+    at: datetime | None = earlier.completed_at
+    return f"{earlier.release.version}, ran well from {at:%Y-%m-%d %H:%M} UTC" if at else earlier.release.version
+
+
+class DecisionForm(RefusableForm):
+    """`digest` is the content that the person had before their eyes."""
+
+    comment = forms.CharField(max_length=5000, required=False, widget=forms.Textarea(attrs={"rows": 3}))
+    digest = forms.CharField(max_length=71, widget=forms.HiddenInput)
+
+
+class RejectionForm(DecisionForm):
+    comment = forms.CharField(
+        label="Reason",
+        max_length=5000,
+        error_messages={"required": "Say why: it stays on record."},
+        widget=forms.Textarea(attrs={"rows": 3, "autofocus": True}),
+    )
+
+
+class EnvironmentForm(RefusableForm):
+    name = forms.CharField(
+        max_length=63,
+        help_text="Lower-case letters, digits and dashes.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    position = forms.IntegerField(
+        label="Order", min_value=0, max_value=32_767, initial=0, help_text="On the way to production, lowest first."
+    )
+    requires = forms.ModelChoiceField(
+        Environment.objects.none(),
+        required=False,
+        to_field_name="name",
+        empty_label="Nothing",
+        help_text="A release must have succeeded there before it may come here.",
+    )
+    soak_minutes = forms.IntegerField(
+        label="Soak time (minutes)",
+        min_value=0,
+        max_value=1_000_000,
+        initial=0,
+        help_text="How long it must have run there.",
+    )
+    verify_seconds = forms.IntegerField(
+        label="Watch for (seconds)",
+        min_value=0,
+        max_value=86_400,
+        initial=0,
+        help_text="How long the workloads must stay healthy after a rollout before the deployment succeeds.",
+    )
+    auto_rollback = forms.BooleanField(
+        label="Roll back by itself",
+        required=False,
+        initial=True,
+        help_text="Bring back the last good release when a deployment fails.",
+    )
+    protected = forms.BooleanField(
+        required=False, help_text="What runs here counts as live: a release that succeeds here is released."
+    )
+
+    def __init__(self, *args: Any, actor: Actor, environment: Environment | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        others = visible_environments(actor)
+        field(self, "requires").queryset = others.exclude(pk=environment.pk) if environment else others
+
+
+KUBECONFIG_HELP = (
+    "With the data inside it: kubectl config view --raw --flatten --minify. It is tried, then kept encrypted, "
+    "and never shown again."
+)
+
+
+class KubeconfigWidget(forms.Textarea):
+    """Never says back what was typed: not even in the answer to a mistake."""
+
+    def format_value(self, value: Any) -> str | None:
+        return None
+
+
+class ClusterForm(RefusableForm):
+    name = forms.CharField(
+        max_length=63,
+        help_text="Lower-case letters, digits and dashes.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    kubeconfig = forms.CharField(
+        strip=False,
+        help_text=KUBECONFIG_HELP,
+        widget=KubeconfigWidget(attrs={"rows": 12, "autocomplete": "off", "spellcheck": "false"}),
+    )
+
+    def __init__(self, *args: Any, cluster: Cluster | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if cluster is not None:
+            kubeconfig = self.fields["kubeconfig"]
+            kubeconfig.required = False
+            kubeconfig.help_text = f"Leave it empty to keep the present credentials. {KUBECONFIG_HELP}"
+
+    def changes(self) -> dict[str, str]:
+        """What `update_cluster` takes; empty credentials are no change."""
+        return {name: value for name, value in self.cleaned_data.items() if value}
+
+
+class PlainJsonField(forms.JSONField):
+    """JSON that the database can hold, however hostile."""
+
+    def to_python(self, value: Any) -> Any:
+        try:
+            found = super().to_python(value)
+        except (RecursionError, ValueError):
+            raise ValidationError(self.error_messages["invalid"], code="invalid") from None
+        if not is_plain(found):
+            raise ValidationError("It holds a value that cannot be stored: NUL, NaN, or too deeply nested.")
+        return found
+
+
+class TargetForm(RefusableForm):
+    """Application and environment name the target, so they stay once it is there."""
+
+    application = forms.ModelChoiceField(Application.objects.none(), to_field_name="slug", empty_label="Choose…")
+    environment = forms.ModelChoiceField(Environment.objects.none(), to_field_name="name", empty_label="Choose…")
+    cluster = forms.ModelChoiceField(Cluster.objects.none(), to_field_name="name", empty_label="Choose…")
+    namespace = forms.CharField(
+        max_length=63,
+        help_text="It must exist there already.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    kind = forms.ChoiceField(choices=SUPPORTED_KINDS, help_text="What a release is made of here.")
+    timeout_seconds = forms.IntegerField(
+        label="Time-out (seconds)",
+        min_value=1,
+        max_value=86_400,
+        initial=600,
+        help_text="How long a step may take before the deployment fails.",
+    )
+    overrides = PlainJsonField(
+        required=False,
+        initial=dict,
+        help_text='What is different here, as JSON: {"replicas": 3, "env": {"LOG_LEVEL": "debug"}}.',
+        widget=forms.Textarea(attrs={"rows": 5, "class": "mono", "spellcheck": "false"}),
+    )
+    database_url = forms.CharField(
+        label="Database URL",
+        max_length=2000,
+        required=False,
+        help_text="For migrations. Kept encrypted, and never shown again.",
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+    )
+    forget_database_url = forms.BooleanField(label="Forget the stored database URL", required=False)
+
+    def __init__(self, *args: Any, actor: Actor, target: Target | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field(self, "cluster").queryset = visible_clusters(actor).defer("kubeconfig")
+        if target is None:
+            del self.fields["forget_database_url"]
+            field(self, "application").queryset = visible_applications(actor)
+            field(self, "environment").queryset = visible_environments(actor)
+            return
+        del self.fields["application"], self.fields["environment"]
+        self.fields["database_url"].help_text = "Leave it empty to keep what is stored. Never shown."
+
+    def clean_overrides(self) -> Any:
+        return self.cleaned_data["overrides"] or {}
+
+    def changes(self) -> Mapping[str, Any]:
+        """What the services take; an empty database URL is no change, unless it is to be forgotten."""
+        found = dict(self.cleaned_data)
+        forget = found.pop("forget_database_url", False)
+        if not found["database_url"] and not forget:
+            del found["database_url"]
+        return found | ({"database_url": ""} if forget else {})

@@ -1,0 +1,52 @@
+"""Reads that join or shape; always through the policies."""
+
+from deployments.selectors.board import Board, Cell, Row, board
+from deployments.selectors.deployments import (
+    BROUGHT_UP,
+    deployment_details,
+    deployment_list,
+    get_deployment,
+    last_good,
+    latest_of_release,
+    latest_started,
+    log_lines,
+    log_page,
+    rollback_choices,
+    running_now,
+    search_deployments,
+)
+from deployments.selectors.places import (
+    cluster_list,
+    environment_list,
+    get_cluster,
+    get_environment,
+    get_target,
+    target_list,
+    target_of,
+)
+
+__all__ = [
+    "BROUGHT_UP",
+    "Board",
+    "Cell",
+    "Row",
+    "board",
+    "cluster_list",
+    "deployment_details",
+    "deployment_list",
+    "environment_list",
+    "get_cluster",
+    "get_deployment",
+    "get_environment",
+    "get_target",
+    "last_good",
+    "latest_of_release",
+    "latest_started",
+    "log_lines",
+    "log_page",
+    "rollback_choices",
+    "running_now",
+    "search_deployments",
+    "target_list",
+    "target_of",
+]

@@ -1,0 +1,179 @@
+"""The home board: what runs where, what moves, what waits. Six queries, however many applications there are."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, Subquery
+
+from deployments.models import Deployment, DeploymentApproval, Environment, Step, Target
+from deployments.policies import can_review, visible_deployments, visible_environments, visible_targets
+from deployments.selectors.deployments import LONG
+from deployments.statuses import OPEN, DeploymentStatus, StepStatus
+from releasemgr.core.actors import Actor
+from releases.models import Application, Approval, Release
+from releases.policies import visible_applications, visible_releases
+from releases.statuses import ReleaseStatus
+
+Place = tuple[UUID, UUID]
+MOST_WAITING = 20
+
+
+@dataclass
+class Cell:
+    """One application in one environment.
+
+    `current` is what runs, as far as we brought it; `latest` the last one that started; `moving` is under way now;
+    `waiting` asked for its turn.
+    """
+
+    environment: Environment
+    is_set_up: bool = False
+    current: Deployment | None = None
+    latest: Deployment | None = None
+    moving: Deployment | None = None
+    waiting: list[Deployment] = field(default_factory=list)
+
+    @property
+    def failed(self) -> Deployment | None:
+        """The last attempt, when it left the place in doubt."""
+        bad = (DeploymentStatus.FAILED, DeploymentStatus.CANCELLED)
+        return self.latest if self.latest is not None and self.latest.status in bad else None
+
+    @property
+    def health(self) -> str:
+        """A word of `releasemgr.core.looks`."""
+        if self.current is None:
+            return "unhealthy" if self.failed else "unknown"
+        return "degraded" if self.failed else "healthy"
+
+    @property
+    def shown(self) -> Deployment | None:
+        """Where the cell leads."""
+        return self.moving or self.failed or self.current or (self.waiting[0] if self.waiting else None)
+
+
+@dataclass
+class Row:
+    application: Application
+    cells: list[Cell]
+
+
+@dataclass
+class Board:
+    """`moving` and `to_review` (deployments), `to_approve` (releases) are about all that the actor sees, unfiltered."""
+
+    environments: Sequence[Environment]
+    rows: Sequence[Row]
+    teams: Sequence[tuple[str, str]]
+    total: int
+    moving: Sequence[Deployment]
+    to_review: Sequence[Deployment]
+    to_approve: Sequence[Release]
+
+
+def board(actor: Actor, *, text: str = "", team: str = "") -> Board:
+    """Rows are filtered by `text` (name, slug, team) and `team` (slug)."""
+    environments = list(visible_environments(actor).order_by("position", "name"))
+    applications = list(visible_applications(actor).select_related("team").defer("description").order_by("name", "id"))
+    targets = list(_targets(actor))
+    deployments = list(_deployments(actor, targets))
+    cells = _cells(environments, targets, deployments)
+    open_ones = sorted((each for each in deployments if each.is_open), key=_asked_at)
+    return Board(
+        environments=environments,
+        rows=[
+            Row(each, [cells.get((each.pk, environment.pk)) or Cell(environment) for environment in environments])
+            for each in applications
+            if _matches(each, text, team)
+        ],
+        teams=sorted({(each.team.slug, each.team.name) for each in applications}, key=lambda pair: pair[1].lower()),
+        total=len(applications),
+        moving=[each for each in open_ones if each.status == DeploymentStatus.IN_PROGRESS],
+        to_review=[each for each in open_ones if _waits_for(actor, each)][:MOST_WAITING],
+        to_approve=list(_releases_to_approve(actor)),
+    )
+
+
+def _targets(actor: Actor) -> QuerySet[Target]:
+    """Each with the ids of its current and latest deployment: a step into an index, not a scan of history."""
+    started = Deployment.objects.filter(target=OuterRef("pk"), sequence__isnull=False).order_by("-sequence")
+    current = started.filter(status=DeploymentStatus.SUCCEEDED)
+    return (
+        visible_targets(actor)
+        .only("id", "application_id", "environment_id")
+        .annotate(current_id=Subquery(current.values("pk")[:1]), latest_id=Subquery(started.values("pk")[:1]))
+        .order_by()
+    )
+
+
+def _deployments(actor: Actor, targets: Iterable[Target]) -> QuerySet[Deployment]:
+    rows: list[Any] = list(targets)
+    ids = {each.current_id for each in rows} | {each.latest_id for each in rows}
+    decided = DeploymentApproval.objects.filter(deployment=OuterRef("pk"), user=actor.user_id)
+    steps = Step.objects.filter(status=StepStatus.RUNNING).only("deployment_id", "name", "status", "message")
+    return (
+        visible_deployments(actor)
+        .filter(Q(pk__in=ids - {None}) | Q(status__in=OPEN))
+        .select_related("release__application__team", "application", "environment", "deployed_by")
+        .defer(*LONG)
+        .annotate(is_decided=Exists(decided))
+        .prefetch_related(Prefetch("steps", steps, to_attr="running_steps"))
+        .order_by()
+    )
+
+
+def _cells(
+    environments: Iterable[Environment], targets: Iterable[Target], deployments: Iterable[Deployment]
+) -> dict[Place, Cell]:
+    by_id = {each.pk: each for each in deployments}
+    by_environment = {each.pk: each for each in environments}
+    cells: dict[Place, Cell] = {}
+    rows: Iterable[Any] = targets
+    for target in rows:
+        cells[target.application_id, target.environment_id] = Cell(
+            by_environment[target.environment_id],
+            is_set_up=True,
+            current=by_id.get(target.current_id),
+            latest=by_id.get(target.latest_id),
+        )
+    for each in sorted(by_id.values(), key=_asked_at):
+        cell = cells.get((each.application_id, each.environment_id))
+        if cell is not None and each.status == DeploymentStatus.IN_PROGRESS:
+            cell.moving = each
+        elif cell is not None and each.status == DeploymentStatus.PENDING:
+            cell.waiting.append(each)
+    return cells
+
+
+def _asked_at(deployment: Deployment) -> tuple[datetime, UUID]:
+    return deployment.created_at, deployment.pk
+
+
+def _matches(application: Application, text: str, team: str) -> bool:
+    words = text.strip().lower()
+    named = f"{application.name} {application.slug} {application.team.name}".lower()
+    return words in named and team in ("", application.team.slug)
+
+
+def _waits_for(actor: Actor, deployment: Any) -> bool:
+    """The approval gate is closed, and the actor may open it and has not decided yet."""
+    closed = any(gate["kind"] == "approval" and not gate["open"] for gate in deployment.gates)
+    waits = closed and deployment.status == DeploymentStatus.PENDING and not deployment.is_decided
+    return waits and deployment.cancel_requested_at is None and can_review(actor, deployment)
+
+
+def _releases_to_approve(actor: Actor) -> QuerySet[Release]:
+    decided = Approval.objects.filter(release=OuterRef("pk"), user=actor.user_id, voided_at__isnull=True)
+    judged = Q() if actor.is_admin else Q(application_id__in=actor.granted("approve_application"))
+    rows = visible_releases(actor) if actor.may_change("releases") and actor.user_id else Release.objects.none()
+    return (
+        rows.filter(judged, ~Exists(decided), status=ReleaseStatus.IN_REVIEW)
+        .exclude(created_by=actor.user_id)
+        .exclude(edited_by=actor.user_id)
+        .select_related("application", "created_by")
+        .defer("artifacts", "description", "notes", "application__description")
+        .order_by("submitted_at", "id")[:MOST_WAITING]
+    )

@@ -1,0 +1,1 @@
+"""The pages of deployments and of the places they go to."""

@@ -1,0 +1,81 @@
+"""Targets: where exactly an application runs in an environment. For administrators."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
+
+from deployments import selectors, services
+from deployments.forms import TargetForm
+from deployments.models import Target
+from deployments.services.access import require_set_up
+from releasemgr.core.errors import Invalid, WrongState
+from releasemgr.core.htmx import go
+
+FIELDS = ("cluster", "namespace", "kind", "timeout_seconds", "overrides")
+
+
+@sensitive_post_parameters("database_url")
+@login_required
+@require_http_methods(["GET", "POST"])
+def target_create(request: HttpRequest) -> HttpResponse:
+    """`?application=` (slug) and `?environment=` (name) choose them."""
+    require_set_up(request.actor)
+    asked = {name: request.GET.get(name, "") for name in ("application", "environment")}
+    initial = asked | {"namespace": asked["application"]}
+    form = TargetForm(request.POST or None, actor=request.actor, initial=initial)
+    if request.method == "GET":
+        return _show(request, form)
+    return _save(request, form, lambda: services.create_target(actor=request.actor, **form.changes()))
+
+
+@sensitive_post_parameters("database_url")
+@login_required
+@require_http_methods(["GET", "POST"])
+def target_edit(request: HttpRequest, pk: UUID) -> HttpResponse:
+    target = selectors.get_target(request.actor, pk)
+    require_set_up(request.actor)
+    initial = {name: getattr(target, name) for name in FIELDS}
+    form = TargetForm(request.POST or None, actor=request.actor, target=target, initial=initial)
+    if request.method == "GET":
+        return _show(request, form, target=target)
+    return _save(
+        request,
+        form,
+        lambda: services.update_target(actor=request.actor, target=target, changes=form.changes()),
+        target=target,
+    )
+
+
+@login_required
+@require_POST
+def target_delete(request: HttpRequest, pk: UUID) -> HttpResponse:
+    target = selectors.get_target(request.actor, pk)
+    back = reverse("releases:application-detail", args=[target.application.slug])
+    services.delete_target(actor=request.actor, target=target)
+    messages.success(request, f"{target} is no longer set up.")
+    return go(request, back)
+
+
+def _save(
+    request: HttpRequest, form: TargetForm, save: Callable[[], Target], *, target: Target | None = None
+) -> HttpResponse:
+    if not form.is_valid():
+        return _show(request, form, target=target, status=422)
+    try:
+        saved = save()
+    except (Invalid, WrongState) as error:
+        form.refuse(error)
+        return _show(request, form, target=target, status=error.status)
+    messages.success(request, f"{saved} is saved.")
+    return go(request, reverse("releases:application-detail", args=[saved.application.slug]))
+
+
+def _show(request: HttpRequest, form: TargetForm, *, target: Target | None = None, status: int = 200) -> HttpResponse:
+    return render(request, "deployments/target_form.html", {"form": form, "target": target}, status=status)

@@ -1,0 +1,57 @@
+"""What the actor may do with a deployment next: what the buttons of its page show."""
+
+from dataclasses import dataclass
+
+from deployments import policies
+from deployments.models import Deployment, DeploymentApproval
+from deployments.statuses import DeploymentStatus
+from releasemgr.core.actors import Actor
+
+RETRYABLE = (DeploymentStatus.FAILED, DeploymentStatus.CANCELLED, DeploymentStatus.ROLLED_BACK)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A button: `why_not` is the sentence for who may not press it, empty for who may."""
+
+    why_not: str = ""
+
+
+def choices(actor: Actor, deployment: Deployment, *, newer: Deployment | None, is_reviewed: bool) -> dict[str, Choice]:
+    """The buttons that fit the deployment's status, by name.
+
+    `newer` is the deployment that started after it in the same target, `is_reviewed` whether somebody's approval is
+    what it waits for.
+    """
+    why_not = "" if policies.can_deploy(actor, deployment.target) else _may_not_deploy(deployment)
+    found: dict[str, Choice] = {}
+    if deployment.is_open:
+        asked = deployment.cancel_requested_at is not None
+        found["cancel"] = Choice(why_not or ("It is being cancelled." if asked else ""))
+    if deployment.sequence is not None and deployment.status != DeploymentStatus.ROLLED_BACK:
+        found["rollback"] = Choice(why_not or why_not_roll_back(deployment, newer))
+    if deployment.status in RETRYABLE and not deployment.is_rollback:
+        found["retry"] = Choice(why_not)
+    if is_reviewed and deployment.status == DeploymentStatus.PENDING and deployment.cancel_requested_at is None:
+        found["approve"] = found["reject"] = Choice(why_not_review(actor, deployment))
+    return found
+
+
+def _may_not_deploy(deployment: Deployment) -> str:
+    return f"You may not deploy {deployment.application} to {deployment.environment}."
+
+
+def why_not_roll_back(deployment: Deployment, newer: Deployment | None) -> str:
+    if newer is not None:
+        return f"{newer.release.version} has replaced it. Roll that one back instead."
+    return ""
+
+
+def why_not_review(actor: Actor, deployment: Deployment) -> str:
+    if actor.user_id is not None and actor.user_id == deployment.deployed_by_id:
+        return "You asked for this deployment, so somebody else decides about it (four eyes)."
+    if not policies.can_review(actor, deployment):
+        return f"You may not approve or reject deployments of {deployment.application}."
+    if DeploymentApproval.objects.filter(deployment=deployment, user=actor.user_id).exists():
+        return "You have already decided about this deployment."
+    return ""
