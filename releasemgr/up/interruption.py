@@ -18,9 +18,12 @@ class Interruption:
         self._hurry = threading.Event()
 
     def listen(self) -> None:
-        """SIGHUP too: a closed terminal must not leave a cluster behind."""
-        for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(name, lambda *_: self.request())
+        """SIGHUP too: a closed terminal must not leave a cluster behind, unless `nohup` asked for just that."""
+        numbers = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            numbers.append(signal.SIGHUP)
+        for number in numbers:
+            signal.signal(number, lambda *_: self.request())
 
     def request(self) -> None:
         """The first request stops in order, the second one kills."""

@@ -1,4 +1,4 @@
-"""What follows the database: migrations, demo, cluster, workers, observer and web server, a phase each."""
+"""What follows the database: migrations, cluster, demo, workers, observer and web server, a phase each."""
 
 import http.client
 from pathlib import Path

@@ -23,6 +23,8 @@ sys.exit(command.main(sys.argv[2:]))
 """
 MANAGE = """
 import os, sys, time
+with open("commands", "a") as file:
+    print(*sys.argv[1:], file=file)
 if sys.argv[1] == os.environ.get("BROKEN"):
     sys.exit("no such column")
 if sys.argv[1] in ("qcluster", "observe"):
@@ -101,6 +103,11 @@ class MakeUp:
         return [int(line.rpartition(" ")[2]) for line in self.lines if " runs as " in line]
 
 
+def commands(checkout: Path) -> list[str]:
+    """What `manage.py` was asked to do."""
+    return (checkout / "commands").read_text().splitlines()
+
+
 @pytest.fixture
 def make_up(checkout: Path, environment: dict[str, str]) -> Iterator[Callable[..., MakeUp]]:
     started: list[MakeUp] = []
@@ -125,8 +132,8 @@ def test_seven_phases_then_the_address_and_ctrl_c_ends_everything(
     assert done == [
         "[1/7] database of DATABASE_URL … ready",
         "[2/7] migrations … ready",
-        "[3/7] demo data … ready",
-        "[4/7] cluster … ready",
+        "[3/7] cluster … ready",
+        "[4/7] demo data … ready",
         "[5/7] workers … started",
         "[6/7] observer … started",
         "[7/7] web server … ready",
@@ -134,6 +141,7 @@ def test_seven_phases_then_the_address_and_ctrl_c_ends_everything(
     assert f"Release Manager is running at http://127.0.0.1:{environment['PORT']}/" in run.lines
 
     assert run.end(signal.SIGINT) == 0
+    assert "seed_demo --cluster sandbox" in commands(checkout)
     assert len(run.programs()) == 2
     assert not any(map(is_alive, run.programs()))
     assert not (checkout / ".local" / "up.json").exists()
@@ -159,11 +167,15 @@ def test_a_failing_migration_ends_the_start_with_its_words(make_up: Callable[...
     assert "Traceback" not in "\n".join(run.lines)
 
 
-def test_a_person_s_own_cluster_takes_the_sandbox_s_place(make_up: Callable[..., MakeUp], tmp_path: Path) -> None:
-    kubeconfig = tmp_path / "kubeconfig"
+def test_a_person_s_own_cluster_takes_the_sandbox_s_place_and_nothing_is_deployed_to_it(
+    make_up: Callable[..., MakeUp], checkout: Path
+) -> None:
+    kubeconfig = checkout / "kubeconfig"
     kubeconfig.write_text("current-context: office")
 
     run = make_up(KUBECONFIG=str(kubeconfig))
     run.read_until("is running at")
 
-    assert not (tmp_path / ".local" / "sandbox").exists()
+    assert f"register_cluster --name office --kubeconfig {kubeconfig}" in commands(checkout)
+    assert "seed_demo" in commands(checkout)
+    assert not (checkout / ".local" / "sandbox").exists()
