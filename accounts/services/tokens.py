@@ -115,6 +115,6 @@ def _require_within(parent: ApiToken | None, expires_at: datetime) -> None:
     require(parent is not None, permission="user", why="The token that asks is not known.")
     if parent and parent.expiry and expires_at > parent.expiry:
         sentence = (
-            f"It cannot live longer than the token that issues it, which ends {parent.expiry:%Y-%m-%d %H:%M} UTC."
+            f"It cannot outlive the token that issues it, which ends {parent.expiry:%Y-%m-%d %H:%M} UTC."
         )
         raise Invalid(sentence, details={"expires_at": [sentence]})
