@@ -16,7 +16,7 @@ from asgiref.testing import ApplicationCommunicator
 from channels.layers import get_channel_layer
 from django.conf import settings
 from django.contrib.sessions.models import Session
-from django.db import transaction
+from django.db import connections, transaction
 from django.test import Client
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -386,6 +386,8 @@ def server() -> Iterator[str]:
     running.should_exit = True
     thread.join(10)
     listening.close()
+    # The server's database calls shared one thread, which lives on with its connection.
+    asyncio.run(sync_to_async(connections.close_all)())
 
 
 def test_a_real_server_refuses_foreign_pages_before_anything_is_read(deployer: User, server: str) -> None:
