@@ -10,6 +10,7 @@ from typing import Any
 from deployments.sandbox import kinds
 from deployments.sandbox.apply import apply
 from deployments.sandbox.defaults import with_defaults
+from deployments.sandbox.deletion import remove_now
 from deployments.sandbox.errors import (
     ApiError,
     already_exists,
@@ -164,9 +165,9 @@ class Cluster:
         if same_apart_from_times(old, new):
             return old
         validate(kind, new, old)
-        if is_terminating(new) and not new["metadata"].get("finalizers") and kind is not kinds.POD:
+        if _may_go(kind, new):
             if not options.dry_run:
-                self.store.remove(kind, namespace_of(new), name_of(new))
+                remove_now(self.store, kind, new)
             return new
         return self._store(kind, new, options)
 
@@ -188,6 +189,13 @@ class Cluster:
         if is_terminating(found):
             why = f"unable to create new content in namespace {namespace} because it is being terminated"
             raise forbidden(kind, "", why)
+
+
+def _may_go(kind: Kind, obj: Object) -> bool:
+    """Whether nothing holds a deleted object any more: no finalizer, and no node that still runs the pod."""
+    if not is_terminating(obj) or obj["metadata"].get("finalizers") or kind is kinds.NAMESPACE:
+        return False
+    return kind is not kinds.POD or obj["metadata"].get("deletionGracePeriodSeconds") == 0
 
 
 def without_server_fields_but_owners(obj: Object) -> Object:

@@ -73,6 +73,8 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._connections.discard(self)
         self._writable.set()
+        # Both: a task that is just being woken may swallow its cancellation, and then finds the end in its queue.
+        self._queue.put_nowait(None)
         if self._task:
             self._task.cancel()
 

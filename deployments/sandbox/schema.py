@@ -58,8 +58,11 @@ class Node:
     @property
     def fields(self) -> dict[str, "Node"]:
         if self._fields is None:
-            properties = self._raw.get("properties", {})
+            properties, required = self._raw.get("properties", {}), self._raw.get("required", ())
             self._fields = {name: Node(raw, self._schemas) for name, raw in properties.items()}
+            for name in required:
+                field = self._fields[name]
+                field.embedded = field.embedded or field.shape == "list"
         return self._fields
 
     @property

@@ -27,12 +27,20 @@ class WatchQuestion:
     initial_events: bool = False
 
 
+class _Pause:
+    """In a watch's queue: time to tell the version, or to end."""
+
+
+_PAUSE = _Pause()
+_Queue = asyncio.Queue[Change | _Pause | None]
+
+
 class Watches:
     """All open watches of a store."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._open: set[asyncio.Queue[Change | None]] = set()
+        self._open: set[_Queue] = set()
         store.listeners.append(self._publish)
 
     @property
@@ -45,7 +53,7 @@ class Watches:
             queue.put_nowait(None)
 
     async def stream(self, question: WatchQuestion) -> AsyncIterator[bytes]:
-        queue: asyncio.Queue[Change | None] = asyncio.Queue()
+        queue: _Queue = asyncio.Queue()
         try:
             first = self._first_lines(question)
         except ApiError as error:
@@ -71,22 +79,24 @@ class Watches:
             lines.append(_bookmark(kind, store.version, ends_initial_events=True))
         return b"".join(lines)
 
-    async def _live(self, question: WatchQuestion, queue: "asyncio.Queue[Change | None]") -> AsyncIterator[bytes]:
+    async def _live(self, question: WatchQuestion, queue: _Queue) -> AsyncIterator[bytes]:
         loop = asyncio.get_running_loop()
-        end = loop.time() + question.timeout
-        told = self._store.version
-        while (left := end - loop.time()) > 0:
-            try:
-                change = await asyncio.wait_for(queue.get(), min(left, BOOKMARK_SECONDS))
-            except TimeoutError:
+        end, told = loop.time() + question.timeout, self._store.version
+        timer = loop.call_at(min(end, loop.time() + BOOKMARK_SECONDS), queue.put_nowait, _PAUSE)
+        try:
+            while (change := await queue.get()) is not None:
+                if not isinstance(change, _Pause):
+                    if line := _line(change, question):
+                        yield line
+                    continue
+                if loop.time() >= end:
+                    return
                 if question.bookmarks and told != self._store.version:
                     told = self._store.version
                     yield _bookmark(question.kind, told)
-                continue
-            if change is None:
-                return
-            if line := _line(change, question):
-                yield line
+                timer = loop.call_at(min(end, loop.time() + BOOKMARK_SECONDS), queue.put_nowait, _PAUSE)
+        finally:
+            timer.cancel()
 
     def _publish(self, change: Change) -> None:
         for queue in self._open:

@@ -31,14 +31,16 @@ class Garbage:
 
     def sync(self, namespace: str, name: str) -> None:
         uid = namespace
-        kind, where, owner_name = self._owners[uid]
-        owner = self._runtime.store.get(kind, where, owner_name)
+        if uid not in self._owners:
+            return
+        owner_kind, where, owner_name = self._owners[uid]
+        owner = self._runtime.store.get(owner_kind, where, owner_name)
         if owner is None or uid_of(owner) != uid:
             self._delete_dependents(uid)
             if not self._runtime.store.owned_by(uid):
                 del self._owners[uid]
         elif is_terminating(owner):
-            self._finish(kind, owner)
+            self._finish(owner_kind, owner)
 
     def _delete_dependents(self, uid: str) -> None:
         for dependent in self._runtime.store.owned_by(uid):

@@ -74,6 +74,8 @@ class Runtime:
                 self._add(controller, key)
 
     def _add(self, controller: Controller, key: Key) -> None:
+        # To the end, also when it waits already: what it depends on may have been added since.
+        self._queues[controller].pop(key, None)
         self._queues[controller][key] = None
         if not self._scheduled and not self._stopped:
             self._scheduled = True
