@@ -57,7 +57,6 @@ class Releases(ListMixin, RetrieveMixin, ApiViewSet):
     input_serializers: ClassVar = {
         "create": serializers.ReleaseInput,
         "partial_update": serializers.ReleaseChanges,
-        "submit": None,
         "approve": serializers.DecisionInput,
         "reject": serializers.DecisionInput,
         "cancel": serializers.CancelInput,

@@ -1,6 +1,6 @@
 """What the lists of the API can be asked for, by the names of the bodies."""
 
-import django_filters
+import django_filters  # type: ignore[import-untyped]
 from django.db.models import Q, QuerySet
 
 from releases.models import Application, ApprovalRule, Release
@@ -8,7 +8,7 @@ from releases.selectors import by_name, search_releases
 from releases.statuses import ReleaseStatus
 
 
-class ApplicationFilter(django_filters.FilterSet):
+class ApplicationFilter(django_filters.FilterSet):  # type: ignore[misc]
     team = django_filters.CharFilter(method="of_team", label="Slug or id of the team")
     slug = django_filters.CharFilter()
     q = django_filters.CharFilter(method="search", label="Part of the name, slug or repository")
@@ -24,7 +24,7 @@ class ApplicationFilter(django_filters.FilterSet):
         return queryset.filter(Q(name__icontains=value) | Q(slug__icontains=value) | Q(repository__icontains=value))
 
 
-class ReleaseFilter(django_filters.FilterSet):
+class ReleaseFilter(django_filters.FilterSet):  # type: ignore[misc]
     application = django_filters.CharFilter(method="of_application", label="Slug or id of the application")
     status = django_filters.MultipleChoiceFilter(choices=ReleaseStatus.choices)
     version = django_filters.CharFilter()
@@ -45,7 +45,7 @@ class ReleaseFilter(django_filters.FilterSet):
         return search_releases(queryset, value)
 
 
-class ApprovalRuleFilter(django_filters.FilterSet):
+class ApprovalRuleFilter(django_filters.FilterSet):  # type: ignore[misc]
     application = django_filters.CharFilter(method="of_application", label="Slug or id of the application")
     environment = django_filters.CharFilter(method="of_environment", label="Name or id of the environment")
     team = django_filters.CharFilter(method="of_team", label="Slug or id of the team")

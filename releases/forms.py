@@ -9,7 +9,7 @@ from django.http import QueryDict
 from accounts.models import Role, Team
 from accounts.policies import visible_teams
 from releasemgr.core.actors import Actor
-from releasemgr.core.errors import DomainError, Invalid
+from releasemgr.core.errors import DomainError
 from releasemgr.core.forms import RefusableForm
 from releases.content import MAX_IMAGES
 from releases.models import VERSION_PATTERN, Application, ApprovalRule, Release
@@ -47,9 +47,7 @@ def field(form: forms.BaseForm, name: str) -> "forms.ModelChoiceField[Any]":
 class ReleaseForm(RefusableForm):
     """A release's texts and content. Besides the fields it reads rows of `container` and `reference` into `images`."""
 
-    application = forms.ModelChoiceField(
-        Application.objects.none(), to_field_name="slug", empty_label="Choose…"
-    )
+    application = forms.ModelChoiceField(Application.objects.none(), to_field_name="slug", empty_label="Choose…")
     version = forms.RegexField(
         VERSION_PATTERN,
         max_length=100,
@@ -79,7 +77,8 @@ class ReleaseForm(RefusableForm):
         ),
     )
 
-    seen = forms.CharField(required=False, widget=forms.HiddenInput)
+    # The digest that the form was made from. The template renders the present one, so a second save is a decision.
+    seen = forms.CharField(required=False)
 
     def __init__(
         self,
@@ -115,13 +114,8 @@ class ReleaseForm(RefusableForm):
         containers = [container for container, _ in self.images]
         twice = sorted({name for name in containers if containers.count(name) > 1})
         if twice:
-            sentence = f"The container {', '.join(twice)} stands in two rows. Keep the one that is meant."
-            self.refuse(Invalid(sentence, details={"artifacts": [sentence]}))
-            raise forms.ValidationError(sentence)
+            raise forms.ValidationError(f"The container {', '.join(twice)} stands in two rows. Keep the one you mean.")
         if self.release is not None and self.cleaned_data.get("seen") not in ("", self.release.digest):
-            # The next save is a decision: it carries the digest of what stands now.
-            self.data = self.data.copy()
-            self.data["seen"] = self.release.digest
             raise forms.ValidationError(
                 f"{self.release.edited_by} changed the content after you opened this form. "
                 "Look at it in another tab; saving again replaces it with what stands here."
@@ -168,7 +162,6 @@ def initial_of(release: Release) -> dict[str, Any]:
         "description": release.description,
         "manifests": release.artifacts.get("manifests") or "",
         "images": release.images,
-        "seen": release.digest,
     }
 
 
@@ -232,9 +225,7 @@ class ApprovalRuleForm(RefusableForm):
         empty_label="The release itself",
         help_text="With an environment, deployments to it wait for these approvals.",
     )
-    team = forms.ModelChoiceField(
-        Team.objects.none(), required=False, to_field_name="slug", empty_label="Any team"
-    )
+    team = forms.ModelChoiceField(Team.objects.none(), required=False, to_field_name="slug", empty_label="Any team")
     role = forms.ChoiceField(required=False, choices=[("", "Any role"), *Role.choices])
     count = forms.IntegerField(label="Approvals needed", min_value=1, max_value=100, initial=1)
     expires_after_hours = forms.IntegerField(

@@ -113,7 +113,8 @@ def search_releases(queryset: QuerySet[Release], text: str) -> QuerySet[Release]
 
 def get_release(actor: Actor, release_id: UUID | str) -> Release:
     """Raises NotFound, also for text that is no id."""
-    release = release_details(actor).filter(pk=as_uuid(str(release_id))).first()
+    identifier = as_uuid(str(release_id))
+    release = release_details(actor).filter(pk=identifier).first() if identifier else None
     if release is None:
         raise NotFound("There is no such release, or you may not see it.")
     return release
@@ -143,7 +144,7 @@ def rules_of(application: Application) -> QuerySet[ApprovalRule]:
 def rules_for(application: Application, environment_id: UUID | None) -> QuerySet[ApprovalRule]:
     """Rules of the release itself (environment None), or of deployments to one environment."""
     here = Q(application=application) | Q(application__isnull=True)
-    return ApprovalRule.objects.filter(here, environment_id=environment_id).select_related("team")
+    return ApprovalRule.objects.filter(here, environment=environment_id).select_related("team")
 
 
 def requirements_of(rules: Iterable[ApprovalRule]) -> list[Requirement]:

@@ -137,7 +137,7 @@ class ReleaseList(serializers.ListSerializer[Any]):
     def to_representation(self, data: Any) -> list[Any]:
         rows = list(data)
         self.child.progress = progress_of_releases(rows, timezone.now())
-        return super().to_representation(rows)  # type: ignore[return-value]
+        return super().to_representation(rows)
 
 
 class ReleaseOutput(serializers.ModelSerializer[Release]):
@@ -168,7 +168,7 @@ class ReleaseOutput(serializers.ModelSerializer[Release]):
     @extend_schema_field(ProgressOutput(many=True))
     def get_approval_progress(self, release: Release) -> Any:
         progress = self.progress.get(release.pk) or progress_of_releases([release], timezone.now())[release.pk]
-        return ProgressOutput(progress, many=True).data
+        return [ProgressOutput(each).data for each in progress]
 
 
 class DecisionInput(serializers.Serializer[Any]):

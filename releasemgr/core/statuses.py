@@ -37,15 +37,18 @@ def compare_and_set(
         changed = rows.update(status=to, **fields)
     if not changed:
         obj.refresh_from_db(fields=["status"])
-        raise WrongState(
-            f"This is {_said(obj)}, so it can no longer become {to.replace('_', ' ')}. Reload to see what changed.",
-            details={"status": obj.status, "wanted": to},  # type: ignore[attr-defined]
-        )
+        now = str(obj.status)  # type: ignore[attr-defined]
+        raise WrongState(_why_not(now, to, table), details={"status": now, "wanted": to})
     obj.status = to  # type: ignore[attr-defined]
     for name, value in fields.items():
         setattr(obj, name, value)
     return str(old)
 
 
-def _said(obj: models.Model) -> str:
-    return str(obj.status).replace("_", " ")  # type: ignore[attr-defined]
+def _why_not(now: str, to: str, table: TransitionTable) -> str:
+    is_now, wanted = now.replace("_", " "), to.replace("_", " ")
+    if now == to:
+        return f"This is {is_now} already. Reload to see it."
+    if table.allows(now, to):
+        return "Somebody changed this a moment ago. Reload, read it again, then decide."
+    return f"This is {is_now}, so it can no longer become {wanted}. Reload to see what changed."

@@ -1,5 +1,6 @@
 """The discussion of a release."""
 
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
@@ -21,8 +22,8 @@ def comments(request: HttpRequest, pk: UUID) -> HttpResponse:
     """GET: the comments as they are now (the page refetches them). POST: one more, and an empty form for the next."""
     release = selectors.get_release(request.actor, pk)
     if request.method == "GET":
-        context = {"release": release, "comments": selectors.comments_of(release)}
-        return render(request, "releases/partials/comments.html", context)
+        comments_now = {"release": release, "comments": selectors.comments_of(release)}
+        return render(request, "releases/partials/comments.html", comments_now)
     form = CommentForm(request.POST)
     if form.is_valid():
         try:
@@ -32,7 +33,7 @@ def comments(request: HttpRequest, pk: UUID) -> HttpResponse:
     status = 422 if form.errors else 200
     if status == 200 and not is_partial(request):
         return go(request, reverse("releases:detail", args=[pk]) + "#discussion")
-    context = {
+    context: dict[str, Any] = {
         "release": release,
         "comments": selectors.comments_of(release),
         "comment_form": form if form.errors else CommentForm(),

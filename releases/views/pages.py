@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from releasemgr.core.actors import Actor
-from releasemgr.core.htmx import render_page_or_partial
+from releasemgr.core.htmx import is_partial, render_page_or_partial
 from releasemgr.core.keyset import KeysetPage, keyset_page
 from releases import selectors, workflow
 from releases.content import mutable_images
@@ -54,7 +54,7 @@ def release_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
     """The page; asked by htmx, its live part: where the release stands and what it holds."""
     release = selectors.get_release(request.actor, pk)
     context = release_context(request.actor, release)
-    if not request.htmx:
+    if not is_partial(request):
         context |= {
             "comments": selectors.comments_of(release),
             "comment_form": CommentForm(),
