@@ -21,8 +21,8 @@ from releasemgr.core.viewsets import ApiView, ApiViewSet, ListMixin, RetrieveMix
 
 class Login(ApiView):
     # A stale token or session in the request must not keep anybody from logging in.
-    authentication_classes: ClassVar = []
-    permission_classes: ClassVar = [AllowAny]
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
     # A failed login stays counted, so it cannot be part of a transaction that is undone.
     wraps_posts = False
 

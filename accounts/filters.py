@@ -1,12 +1,12 @@
 """What the lists of the API can be asked for, by the names of the bodies."""
 
-import django_filters
+import django_filters  # type: ignore[import-untyped]
 from django.db.models import Q, QuerySet
 
 from accounts.models import Role, Team, User
 
 
-class UserFilter(django_filters.FilterSet):
+class UserFilter(django_filters.FilterSet):  # type: ignore[misc]
     email = django_filters.CharFilter(lookup_expr="iexact")
     role = django_filters.ChoiceFilter(choices=Role.choices)
     is_active = django_filters.BooleanFilter()
@@ -21,7 +21,7 @@ class UserFilter(django_filters.FilterSet):
         return queryset.filter(Q(name__icontains=value) | Q(email__icontains=value) | Q(username__icontains=value))
 
 
-class TeamFilter(django_filters.FilterSet):
+class TeamFilter(django_filters.FilterSet):  # type: ignore[misc]
     slug = django_filters.CharFilter()
     q = django_filters.CharFilter(method="search", label="Part of the name or slug")
 

@@ -35,7 +35,7 @@ class People(BaseUserManager["User"]):
         return self.get(models.Q(email=login) | models.Q(username=login))
 
 
-class User(Identified, AbstractBaseUser, PermissionsMixin):
+class User(Identified, AbstractBaseUser, PermissionsMixin):  # type: ignore[django-manager-missing]
     """Role decides what a person may ever do, teams decide where."""
 
     email = models.EmailField(unique=True)
@@ -54,7 +54,7 @@ class User(Identified, AbstractBaseUser, PermissionsMixin):
     role = models.CharField(max_length=10, choices=Role, default=Role.VIEWER)
     is_active = models.BooleanField(default=True)
 
-    objects: ClassVar[People] = People()  # type: ignore[assignment]
+    objects: ClassVar[People] = People()
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS = ["name"]
 
@@ -123,7 +123,7 @@ class Membership(Identified):
         return f"{self.user} in {self.team}"
 
 
-class ApiToken(AbstractAuthToken):
+class ApiToken(AbstractAuthToken):  # type: ignore[misc]
     """A key for automation, stored as a digest. `scopes` is null for a login's token: all that the person may do."""
 
     objects: ClassVar[AuthTokenManager] = AuthTokenManager()

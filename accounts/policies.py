@@ -48,7 +48,8 @@ def visible_teams(actor: Actor) -> QuerySet[Team]:
 
 def visible_tokens(actor: Actor) -> QuerySet[ApiToken]:
     """One's own, never anybody else's."""
-    return ApiToken.objects.filter(user=actor.user_id) if actor.user_id else ApiToken.objects.none()
+    tokens: QuerySet[ApiToken] = ApiToken.objects.all()
+    return tokens.filter(user=actor.user_id) if actor.user_id else tokens.none()
 
 
 def grant(team: Team, permissions: Iterable[str], obj: Model) -> None:

@@ -46,7 +46,7 @@ def actor_for(user: object, token: ApiToken | None = None) -> Actor:
     return Actor(
         kind="token" if token is not None and token.scopes is not None else "user",
         label=user.name or user.email,
-        role=Role(user.role).value,
+        role=Role(user.role).value,  # type: ignore[arg-type]
         user=user,
         scopes=None if token is None or token.scopes is None else frozenset(token.scopes),
         load_grants=lambda: grants_of(user),
@@ -82,14 +82,13 @@ def _is_usable(actor: Actor, permission: str, area: str) -> bool:
 
 def profile(actor: Actor) -> User:
     """Oneself, with the teams."""
-    return User.objects.prefetch_related("memberships__team").get(pk=actor.user_id)
+    return User.objects.prefetch_related("memberships__team").get(pk=actor.user.pk)
 
 
 def user_by_reference(reference: str) -> User:
     """Whoever has this id or email address. Raises Invalid: it comes from a body."""
     pk = as_uuid(reference)
-    found = User.objects.filter(pk=pk) if pk else User.objects.filter(email=reference.strip().lower())
-    user = found.first()
+    user = User.objects.filter(Q(pk=pk) if pk else Q(email=reference.strip().lower())).first()
     if user is None:
         sentence = f"There is nobody with the id or email address {reference}."
         raise Invalid(sentence, details={"user": [sentence]})

@@ -38,7 +38,7 @@ def _refused(field: str, sentences: list[str]) -> Invalid:
 def change_password(*, actor: Actor, current_password: str, new_password: str, keep: ApiToken | None = None) -> User:
     """One's own. Every other session and login token ends; `keep` is the token that asks. Raises Invalid."""
     require_person(actor)
-    user = User.objects.select_for_update().get(pk=actor.user_id)
+    user = User.objects.select_for_update().get(pk=actor.user.pk)
     if len(current_password) > MAX_LENGTH or not user.check_password(current_password):
         sentence = "This is not your current password."
         raise Invalid(sentence, details={"current_password": [sentence]})

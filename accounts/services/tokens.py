@@ -99,7 +99,7 @@ def _require_held(actor: Actor, scopes: list[str]) -> None:
     )
     writes = [scope for scope in scopes if scope in WRITE_SCOPES]
     require(
-        not writes or actor.role != Role.VIEWER,
+        not writes or actor.role != Role.VIEWER.value,
         permission=writes[0] if writes else "",
         why="Viewers change nothing, so their tokens only read.",
     )
@@ -114,7 +114,5 @@ def _require_end(expires_at: datetime, now: datetime) -> None:
 def _require_within(parent: ApiToken | None, expires_at: datetime) -> None:
     require(parent is not None, permission="user", why="The token that asks is not known.")
     if parent and parent.expiry and expires_at > parent.expiry:
-        sentence = (
-            f"It cannot outlive the token that issues it, which ends {parent.expiry:%Y-%m-%d %H:%M} UTC."
-        )
+        sentence = f"It cannot outlive the token that issues it, which ends {parent.expiry:%Y-%m-%d %H:%M} UTC."
         raise Invalid(sentence, details={"expires_at": [sentence]})

@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.contrib.auth import login, logout
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import redirect, render, resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
@@ -15,6 +15,7 @@ from accounts import services
 from accounts.forms import LoginForm
 from releasemgr.core.errors import DomainError, NotAllowed, TooManyAttempts
 from releasemgr.core.htmx import go
+from releasemgr.core.requests import Request
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
@@ -23,7 +24,7 @@ BACKEND = "django.contrib.auth.backends.ModelBackend"
 @never_cache
 @csrf_protect
 @require_http_methods(["GET", "POST"])
-def log_in(request: HttpRequest) -> HttpResponse:
+def log_in(request: Request) -> HttpResponse:
     if request.user.is_authenticated:
         return redirect(_next(request))
     form = LoginForm(request.POST or None)
@@ -41,7 +42,7 @@ def log_in(request: HttpRequest) -> HttpResponse:
     return redirect(_next(request))
 
 
-def _refuse(request: HttpRequest, form: LoginForm, error: DomainError) -> HttpResponse:
+def _refuse(request: Request, form: LoginForm, error: DomainError) -> HttpResponse:
     form.refuse(error)
     response = _show(request, form, status=error.status)
     if "retry_after_seconds" in error.details:
@@ -49,7 +50,7 @@ def _refuse(request: HttpRequest, form: LoginForm, error: DomainError) -> HttpRe
     return response
 
 
-def _show(request: HttpRequest, form: LoginForm, *, status: int = 200) -> HttpResponse:
+def _show(request: Request, form: LoginForm, *, status: int = 200) -> HttpResponse:
     context = {
         "form": form,
         "next": request.POST.get("next", request.GET.get("next", "")),
@@ -58,7 +59,7 @@ def _show(request: HttpRequest, form: LoginForm, *, status: int = 200) -> HttpRe
     return render(request, "accounts/login.html", context, status=status)
 
 
-def _next(request: HttpRequest) -> str:
+def _next(request: Request) -> str:
     """Where the person wanted to go; never to another site."""
     wanted = request.POST.get("next", request.GET.get("next", ""))
     is_ours = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
@@ -67,14 +68,14 @@ def _next(request: HttpRequest) -> str:
 
 @require_POST
 @login_required
-def log_out(request: HttpRequest) -> HttpResponse:
+def log_out(request: Request) -> HttpResponse:
     services.log_out(actor=request.actor)
     logout(request)
     return go(request, resolve_url(settings.LOGOUT_REDIRECT_URL))
 
 
 @never_cache
-def admin_login(request: HttpRequest) -> HttpResponse:
+def admin_login(request: Request) -> HttpResponse:
     """The admin's login is ours, with its throttle and its record."""
     if request.user.is_authenticated and not request.user.is_staff:
         raise NotAllowed("The admin is for administrators only.", details={"permission": "admin"})

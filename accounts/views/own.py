@@ -3,7 +3,7 @@
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
@@ -14,11 +14,12 @@ from accounts import policies, selectors, services
 from accounts.forms import PasswordChangeForm, TokenForm
 from releasemgr.core.errors import Invalid, NotAllowed
 from releasemgr.core.htmx import go
+from releasemgr.core.requests import Request
 
 
 @login_required
 @require_GET
-def profile(request: HttpRequest) -> HttpResponse:
+def profile(request: Request) -> HttpResponse:
     return render(request, "accounts/profile_detail.html", {"person": selectors.profile(request.actor)})
 
 
@@ -26,7 +27,7 @@ def profile(request: HttpRequest) -> HttpResponse:
 @never_cache
 @login_required
 @require_http_methods(["GET", "POST"])
-def password_change(request: HttpRequest) -> HttpResponse:
+def password_change(request: Request) -> HttpResponse:
     form = PasswordChangeForm(request.POST or None)
     if request.method == "GET":
         return render(request, "accounts/password_change.html", {"form": form})
@@ -48,14 +49,14 @@ def password_change(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_GET
-def token_list(request: HttpRequest) -> HttpResponse:
+def token_list(request: Request) -> HttpResponse:
     return _show_tokens(request, TokenForm(role=request.actor.role))
 
 
 @never_cache
 @login_required
 @require_POST
-def token_issue(request: HttpRequest) -> HttpResponse:
+def token_issue(request: Request) -> HttpResponse:
     form = TokenForm(request.POST, role=request.actor.role)
     if not form.is_valid():
         return _show_tokens(request, form, status=422)
@@ -71,7 +72,7 @@ def token_issue(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_POST
-def token_revoke(request: HttpRequest, token: str) -> HttpResponse:
+def token_revoke(request: Request, token: str) -> HttpResponse:
     found = selectors.token_by_id(request.actor, token)
     services.revoke_token(actor=request.actor, token=found)
     messages.success(request, f"The token “{found.name}” is revoked.")
@@ -79,7 +80,7 @@ def token_revoke(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def _show_tokens(
-    request: HttpRequest, form: TokenForm, *, status: int = 200, issued: str = "", issued_name: str = ""
+    request: Request, form: TokenForm, *, status: int = 200, issued: str = "", issued_name: str = ""
 ) -> HttpResponse:
     tokens = policies.visible_tokens(request.actor)
     context = {"form": form, "tokens": tokens, "issued": issued, "issued_name": issued_name}

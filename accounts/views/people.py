@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
@@ -18,13 +18,14 @@ from releasemgr.core.errors import Invalid, WrongState
 from releasemgr.core.forms import RefusableForm
 from releasemgr.core.htmx import go, render_page_or_partial
 from releasemgr.core.keyset import keyset_page
+from releasemgr.core.requests import Request
 
 EDITED = ("email", "username", "name", "role")
 
 
 @login_required
 @require_GET
-def person_list(request: HttpRequest) -> HttpResponse:
+def person_list(request: Request) -> HttpResponse:
     form = PeopleFilterForm(request.GET)
     wanted = form.cleaned_data if form.is_valid() else {}
     people = selectors.people(request.actor, text=wanted.get("q", ""), role=wanted.get("role", ""))
@@ -40,7 +41,7 @@ def person_list(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters("password")
 @login_required
 @require_http_methods(["GET", "POST"])
-def person_create(request: HttpRequest) -> HttpResponse:
+def person_create(request: Request) -> HttpResponse:
     require_administrator(request.actor)
     form = NewPersonForm(request.POST or None)
     if request.method == "GET":
@@ -50,7 +51,7 @@ def person_create(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_http_methods(["GET", "POST"])
-def person_edit(request: HttpRequest, person: str) -> HttpResponse:
+def person_edit(request: Request, person: str) -> HttpResponse:
     user = selectors.person_by_id(request.actor, person)
     require_administrator(request.actor)
     form = PersonForm(request.POST or None, initial={name: getattr(user, name) for name in EDITED})
@@ -67,7 +68,7 @@ def person_edit(request: HttpRequest, person: str) -> HttpResponse:
 @sensitive_post_parameters("password")
 @login_required
 @require_http_methods(["GET", "POST"])
-def person_password(request: HttpRequest, person: str) -> HttpResponse:
+def person_password(request: Request, person: str) -> HttpResponse:
     user = selectors.person_by_id(request.actor, person)
     require_administrator(request.actor)
     form = PasswordForm(request.POST or None)
@@ -83,7 +84,7 @@ def person_password(request: HttpRequest, person: str) -> HttpResponse:
 
 @login_required
 @require_POST
-def person_deactivate(request: HttpRequest, person: str) -> HttpResponse:
+def person_deactivate(request: Request, person: str) -> HttpResponse:
     user = selectors.person_by_id(request.actor, person)
     services.deactivate_user(actor=request.actor, user=user)
     messages.success(request, f"{user} is deactivated: sessions and tokens have ended.")
@@ -92,7 +93,7 @@ def person_deactivate(request: HttpRequest, person: str) -> HttpResponse:
 
 @login_required
 @require_POST
-def person_activate(request: HttpRequest, person: str) -> HttpResponse:
+def person_activate(request: Request, person: str) -> HttpResponse:
     user = selectors.person_by_id(request.actor, person)
     services.update_user(actor=request.actor, user=user, changes={"is_active": True})
     messages.success(request, f"{user} may log in again.")
@@ -100,7 +101,7 @@ def person_activate(request: HttpRequest, person: str) -> HttpResponse:
 
 
 def _save(
-    request: HttpRequest, form: RefusableForm, save: Callable[[], User], *, person: User | None = None
+    request: Request, form: RefusableForm, save: Callable[[], User], *, person: User | None = None
 ) -> HttpResponse:
     if not form.is_valid():
         return _show(request, form, person=person, status=422)
@@ -113,6 +114,6 @@ def _save(
     return go(request, reverse("accounts:people"))
 
 
-def _show(request: HttpRequest, form: RefusableForm, *, person: User | None = None, status: int = 200) -> HttpResponse:
+def _show(request: Request, form: RefusableForm, *, person: User | None = None, status: int = 200) -> HttpResponse:
     context = {"form": form, "person": person, "is_password": isinstance(form, PasswordForm)}
     return render(request, "accounts/person_form.html", context, status=status)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -15,24 +15,25 @@ from accounts.models import Team, TeamRole
 from accounts.services.access import require_administrator, require_team_management
 from releasemgr.core.errors import Invalid, WrongState
 from releasemgr.core.htmx import go
+from releasemgr.core.requests import Request
 
 
 @login_required
 @require_GET
-def team_list(request: HttpRequest) -> HttpResponse:
+def team_list(request: Request) -> HttpResponse:
     context = {"teams": selectors.teams(request.actor), "may_administer": policies.can_administer(request.actor)}
     return render(request, "accounts/team_list.html", context)
 
 
 @login_required
 @require_GET
-def team_detail(request: HttpRequest, team: str) -> HttpResponse:
+def team_detail(request: Request, team: str) -> HttpResponse:
     return _show(request, selectors.team_by_slug_or_id(request.actor, team), MemberForm())
 
 
 @login_required
 @require_http_methods(["GET", "POST"])
-def team_create(request: HttpRequest) -> HttpResponse:
+def team_create(request: Request) -> HttpResponse:
     require_administrator(request.actor)
     form = TeamForm(request.POST or None)
     if request.method == "GET":
@@ -42,7 +43,7 @@ def team_create(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_http_methods(["GET", "POST"])
-def team_edit(request: HttpRequest, team: str) -> HttpResponse:
+def team_edit(request: Request, team: str) -> HttpResponse:
     found = selectors.team_by_slug_or_id(request.actor, team)
     require_team_management(request.actor, found)
     form = TeamForm(request.POST or None, initial={"slug": found.slug, "name": found.name})
@@ -58,7 +59,7 @@ def team_edit(request: HttpRequest, team: str) -> HttpResponse:
 
 @login_required
 @require_POST
-def member_add(request: HttpRequest, team: str) -> HttpResponse:
+def member_add(request: Request, team: str) -> HttpResponse:
     found = selectors.team_by_slug_or_id(request.actor, team)
     require_team_management(request.actor, found)
     form = MemberForm(request.POST)
@@ -76,7 +77,7 @@ def member_add(request: HttpRequest, team: str) -> HttpResponse:
 
 @login_required
 @require_POST
-def member_role(request: HttpRequest, team: str, person: str) -> HttpResponse:
+def member_role(request: Request, team: str, person: str) -> HttpResponse:
     found = selectors.team_by_slug_or_id(request.actor, team)
     user = selectors.member_by_id(found, person)
     role = request.POST.get("role", "")
@@ -87,7 +88,7 @@ def member_role(request: HttpRequest, team: str, person: str) -> HttpResponse:
 
 @login_required
 @require_POST
-def member_remove(request: HttpRequest, team: str, person: str) -> HttpResponse:
+def member_remove(request: Request, team: str, person: str) -> HttpResponse:
     found = selectors.team_by_slug_or_id(request.actor, team)
     user = selectors.member_by_id(found, person)
     services.remove_member(actor=request.actor, team=found, user=user)
@@ -95,7 +96,7 @@ def member_remove(request: HttpRequest, team: str, person: str) -> HttpResponse:
     return _back(request, found)
 
 
-def _save(request: HttpRequest, form: TeamForm, save: Callable[[], Team], *, team: Team | None = None) -> HttpResponse:
+def _save(request: Request, form: TeamForm, save: Callable[[], Team], *, team: Team | None = None) -> HttpResponse:
     if not form.is_valid():
         return _show_form(request, form, team=team, status=422)
     try:
@@ -107,15 +108,15 @@ def _save(request: HttpRequest, form: TeamForm, save: Callable[[], Team], *, tea
     return _back(request, saved)
 
 
-def _back(request: HttpRequest, team: Team) -> HttpResponse:
+def _back(request: Request, team: Team) -> HttpResponse:
     return go(request, reverse("accounts:team-detail", args=[team.slug]))
 
 
-def _show_form(request: HttpRequest, form: TeamForm, *, team: Team | None = None, status: int = 200) -> HttpResponse:
+def _show_form(request: Request, form: TeamForm, *, team: Team | None = None, status: int = 200) -> HttpResponse:
     return render(request, "accounts/team_form.html", {"form": form, "team": team}, status=status)
 
 
-def _show(request: HttpRequest, team: Team, form: MemberForm, *, status: int = 200) -> HttpResponse:
+def _show(request: Request, team: Team, form: MemberForm, *, status: int = 200) -> HttpResponse:
     context = {
         "team": team,
         "members": selectors.members(team),

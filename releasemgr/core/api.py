@@ -72,14 +72,15 @@ def _respond(exc: Exception) -> Response | None:
 
 
 def _respond_to_drf(exc: exceptions.APIException) -> Response:
-    status, message, details = exc.status_code, str(exc.detail), {}
+    status, message = exc.status_code, str(exc.detail)
+    details: dict[str, Any] = {}
     if isinstance(exc, exceptions.ValidationError):
         details = exc.detail if isinstance(exc.detail, dict) else {"non_field_errors": exc.detail}
         # A body that is no object, or lacks what it must have, is malformed; a value that a rule refuses is invalid.
         status, message = 422, _first(details)
     if isinstance(exc, exceptions.ParseError):
         message = f"The body is not valid JSON: {exc.detail}"
-    headers = {"Retry-After": str(int(exc.wait))} if isinstance(exc, exceptions.Throttled) and exc.wait else {}
+    headers = {"Retry-After": str(int(wait))} if (wait := getattr(exc, "wait", None)) else {}
     return Response(error_body(CODES.get(status, "error"), message, details), status=status, headers=headers)
 
 

@@ -123,7 +123,9 @@ def test_a_change_by_session_needs_the_csrf_token(deployer: User) -> None:
     assert client.get(ME).status_code == 200
 
 
-@pytest.mark.parametrize("header", ["Token", "Token x", "Token x y", "Token \xff\xfe", "Bearer x", "Token " + "x" * 9000])
+@pytest.mark.parametrize(
+    "header", ["Token", "Token x", "Token x y", "Token \xff\xfe", "Bearer x", "Token " + "x" * 9000]
+)
 def test_a_token_that_is_none_is_401(api: APIClient, db: None, header: str) -> None:
     answer = api.get(ME, HTTP_AUTHORIZATION=header)
     assert answer.status_code == 401

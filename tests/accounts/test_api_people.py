@@ -267,9 +267,7 @@ def test_a_member_who_cannot_be_added(
 
 @pytest.mark.parametrize("method", ["patch", "delete"])
 @pytest.mark.parametrize("identifier", ["x", "%00", "00000000-0000-0000-0000-000000000000"])
-def test_somebody_who_is_no_member_is_404(
-    as_user: As, admin: User, team: Team, method: str, identifier: str
-) -> None:
+def test_somebody_who_is_no_member_is_404(as_user: As, admin: User, team: Team, method: str, identifier: str) -> None:
     answer = getattr(as_user(admin), method)(f"{TEAMS}/{team.slug}/members/{identifier}", {"role": "member"})
     assert answer.status_code == 404
 

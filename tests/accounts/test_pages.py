@@ -31,7 +31,9 @@ def test_login_leads_to_the_page_one_wanted(client: Client, deployer: User) -> N
     assert "Deployer" in text(client.get("/accounts/profile"))
 
 
-@pytest.mark.parametrize("elsewhere", ["https://evil.example/", "//evil.example", "javascript:alert(1)", "\\\\evil", ""])
+@pytest.mark.parametrize(
+    "elsewhere", ["https://evil.example/", "//evil.example", "javascript:alert(1)", "\\\\evil", ""]
+)
 def test_login_never_leads_to_another_site(client: Client, deployer: User, elsewhere: str) -> None:
     answer = client.post(LOGIN, {"login": "deployer", "password": PASSWORD, "next": elsewhere})
     assert answer["Location"] == "/"
@@ -130,9 +132,7 @@ def test_a_new_token_is_shown_once_and_works(deployer: User) -> None:
     client = logged_in(deployer)
     last_day = (timezone.now() + timedelta(days=30)).date().isoformat()
 
-    answer = client.post(
-        "/accounts/tokens/issue", {"name": "ci", "scopes": ["releases:write"], "expires_on": last_day}
-    )
+    answer = client.post("/accounts/tokens/issue", {"name": "ci", "scopes": ["releases:write"], "expires_on": last_day})
 
     shown = re.search(r'id="issued-token">([^<]+)<', text(answer))
     assert shown is not None
@@ -275,12 +275,28 @@ def test_an_address_that_names_nothing_is_404(admin: User, name: str) -> None:
     assert client.post(f"/accounts/tokens/{name}/revoke").status_code == 404
 
 
-def test_lists_cost_the_same_however_long(
-    admin: User, team: Team, django_assert_max_num_queries: object
-) -> None:
+def test_lists_cost_the_same_however_long(admin: User, team: Team, django_assert_max_num_queries: object) -> None:
     for number in range(15):
         join(User.objects.create(email=f"p{number}@example.com", name=f"P{number}", role="engineer"), team)
     client = logged_in(admin)
     for path in ("people", "teams", f"teams/{team.slug}", "tokens", "profile"):
         with django_assert_max_num_queries(8):  # type: ignore[operator]
             assert client.get(f"/accounts/{path}").status_code == 200
+
+
+@pytest.mark.parametrize("model", ["user", "team", "apitoken", "failedlogin"])
+def test_the_admin_shows_and_does_not_edit(admin: User, deployer: User, model: str) -> None:
+    client = logged_in(admin)
+    assert client.get(f"/admin/accounts/{model}/").status_code == 200
+    assert client.get(f"/admin/accounts/{model}/add/").status_code == 403
+    if model == "user":
+        page = client.get(f"/admin/accounts/user/{deployer.pk}/change/")
+        assert page.status_code == 200
+        assert deployer.password not in text(page)
+
+
+def test_the_admin_action_deactivates_through_the_service(admin: User, deployer: User) -> None:
+    action = {"action": "deactivate", "_selected_action": [str(deployer.pk), str(admin.pk)]}
+    answer = logged_in(admin).post("/admin/accounts/user/", action, follow=True)
+    assert "last active administrator" in text(answer)
+    assert set(User.objects.filter(is_active=True)) == {admin}

@@ -144,9 +144,7 @@ def test_duplicates_at_the_same_moment_happen_once(admin: User) -> None:
         client = Client(raise_request_exception=False)
         barrier.wait()
         answers.append(
-            client.post(
-                TEAMS, BODY, "application/json", headers={"Authorization": header, "Idempotency-Key": "race"}
-            )
+            client.post(TEAMS, BODY, "application/json", headers={"Authorization": header, "Idempotency-Key": "race"})
         )
         connections.close_all()
 

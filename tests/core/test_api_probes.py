@@ -34,9 +34,7 @@ def test_ready_asks_every_part(client: Client) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("part", ["database", "migrations", "queue", "channel layer"])
-def test_ready_is_503_and_names_the_part_that_fails(
-    client: Client, monkeypatch: pytest.MonkeyPatch, part: str
-) -> None:
+def test_ready_is_503_and_names_the_part_that_fails(client: Client, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
     def broken() -> str:
         raise OperationalError("connection to 10.1.2.3 refused, password=secret")
 

@@ -160,9 +160,7 @@ def test_no_query_breaks_a_list(client_of_admin: APIClient, query: str, status: 
     assert answer.status_code == status, answer.content
 
 
-def test_a_bug_is_a_500_in_the_error_shape_without_its_cause(
-    admin: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_bug_is_a_500_in_the_error_shape_without_its_cause(admin: User, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(actor: object) -> None:
         raise RuntimeError("secret detail")
 

@@ -30,10 +30,12 @@ NAVIGATION = (
     ("Set-up", False, (
         ("Applications", "releases:applications", "cube", "p"),
         ("Environments", "deployments:environments", "square-3-stack-3d", "e"),
+        ("Teams", "accounts:teams", "user-group", "t"),
     )),
     ("Record", False, (("Audit log", "audit:list", "clipboard-document-list", "a"),)),
     ("Administration", True, (
         ("Clusters", "deployments:clusters", "server-stack", "c"),
+        ("People", "accounts:people", "users", "u"),
         ("Admin", "admin:index", "cog-6-tooth", "x"),
     )),
 )  # fmt: skip
