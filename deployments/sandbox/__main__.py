@@ -17,7 +17,12 @@ def main() -> int:
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    server = SandboxServer(port=arguments.port, state_dir=arguments.state_dir, speed=arguments.speed)
+    server = SandboxServer(
+        port=arguments.port,
+        state_dir=arguments.state_dir,
+        speed=arguments.speed,
+        namespaces=arguments.namespace,
+    )
     try:
         server.start()
     except OSError as error:
@@ -45,6 +50,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--state-dir", type=Path, required=True, help="where the cluster is kept between starts")
     parser.add_argument("--kubeconfig-out", type=Path, required=True, help="the kubeconfig to write")
     parser.add_argument("--speed", type=float, default=1.0, help="how many times faster containers start and end")
+    parser.add_argument("--namespace", action="append", default=[], help="a namespace to make; may stand many times")
     return parser.parse_args()
 
 

@@ -50,6 +50,7 @@ class SandboxServer:
     speed: how many times faster than real time containers start, crash and end (deadlines of specs stay as they are).
     state_dir: where the cluster is kept between starts; None keeps nothing.
     port 0: a free one. identities: who may ask; by default an administrator and a viewer without rights.
+    namespaces: made at the start where they are missing, beside those that every cluster has.
     """
 
     def __init__(
@@ -60,10 +61,12 @@ class SandboxServer:
         speed: float = 1.0,
         history: int = HISTORY,
         identities: Sequence[Identity] = (),
+        namespaces: Sequence[str] = (),
     ) -> None:
         self.requests: deque[Exchange] = deque(maxlen=_LOGGED)
         self._port = port
         self._speed = speed
+        self._namespaces = (*_NAMESPACES, *namespaces)
         self._snapshot = Snapshot(state_dir) if state_dir else None
         token = self._snapshot.token() if self._snapshot else secrets.token_urlsafe(24)
         self.identities = tuple(identities) or (administrator(token), viewer())
@@ -149,7 +152,7 @@ class SandboxServer:
         cluster = Cluster(self._store)
         runtime = Runtime(cluster, Recorder(self._store), speed=self._speed)
         runtime.start(all_controllers(runtime))
-        _furnish(cluster)
+        _furnish(cluster, self._namespaces)
         if self._snapshot:
             self._snapshot.follow(self._store)
         api = Api(cluster, self._watches, Identities(self.identities))
@@ -179,13 +182,13 @@ class SandboxServer:
         return Connection(answer, self._connections)
 
 
-def _furnish(cluster: Cluster) -> None:
+def _furnish(cluster: Cluster, namespaces: Sequence[str]) -> None:
     """What every cluster has: its nodes and first namespaces."""
     options = WriteOptions(manager="kubelet")
     for name in _NODES:
         if cluster.store.get(kinds.NODE, "", name) is None:
             labels = {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"}
             cluster.create(kinds.NODE, "", {"metadata": {"name": name, "labels": labels}}, options)
-    for name in _NAMESPACES:
+    for name in namespaces:
         if cluster.store.get(kinds.NAMESPACE, "", name) is None:
             cluster.create(kinds.NAMESPACE, "", {"metadata": {"name": name}}, options)

@@ -12,10 +12,16 @@ def manage(configuration: Configuration, *arguments: str) -> Program:
     return Program(name=arguments[0], command=command)
 
 
+# Where the demo's environments deploy to; the product itself never makes a namespace.
+DEMO_NAMESPACES = ("development", "staging", "production")
+
+
 def sandbox(configuration: Configuration, port: int) -> Program:
     state = configuration.state / "sandbox"
     command = [sys.executable, "-m", "deployments.sandbox", "--port", str(port), "--state-dir", str(state)]
-    return Program(name="sandbox", command=[*command, "--kubeconfig-out", str(state / "kubeconfig.yaml")])
+    kubeconfig = ["--kubeconfig-out", str(state / "kubeconfig.yaml")]
+    namespaces = [f"--namespace={name}" for name in DEMO_NAMESPACES]
+    return Program(name="sandbox", command=[*command, *kubeconfig, *namespaces])
 
 
 def workers(configuration: Configuration) -> Program:
@@ -32,4 +38,6 @@ def web(configuration: Configuration) -> Program:
     listen = ["--host", configuration.bind, "--port", str(configuration.port)]
     # No proxy stands before it in development, so a forwarded address would only ever be forged.
     quiet = ["--no-proxy-headers", "--lifespan", "off", "--no-access-log", "--log-level", "warning"]
+    # The live socket takes small messages only; without this uvicorn reads 16 MB before we may refuse.
+    quiet += ["--ws-max-size", "65536"]
     return Program(name="web", command=[*command, *listen, *quiet, "--timeout-graceful-shutdown", "2"])
