@@ -17,8 +17,9 @@ _VERSIONS = (
     (re.compile(r"current: \d+"), "current: N"),
 )
 _LEFT_OUT = ("podIP", "podIPs", "imageID", "clusterIP", "clusterIPs", "reportingInstance")
-# The moment between an old pod's end and its successor: a watch may or may not see it.
-_SEEN_OR_NOT = (".status.currentNumberScheduled",)
+# Whether a watch sees these change hangs on milliseconds: the gap between an old pod's end and its successor, and
+# the ready pods of a Job, which are counted once a second.
+_BY_THE_CLOCK = (".status.currentNumberScheduled", ".status.ready")
 _KUBELETS = ("kubelet", "python-httpx")
 
 
@@ -120,8 +121,7 @@ def courses(states: list[dict[str, Any]]) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
     for path in sorted({path for state in flat for path in state}):
         values = [state.get(path) for state in flat]
-        if path.endswith(_SEEN_OR_NOT):
-            found[path] = sorted({value or 0 for value in values})
+        if path in _BY_THE_CLOCK:
             continue
         numeric = all(isinstance(value, int | None) for value in values)
         found[path] = _turning_points(values) if numeric else _without_repetitions(values)

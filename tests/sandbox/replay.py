@@ -100,26 +100,27 @@ class Replay:
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
     def play(self, lines: list[dict[str, Any]] | None = None) -> None:
-        client = Client(self.server)
-        lines = lines or recorded(self.scenario)
-        before = 0.0
+        client, lines, before = Client(self.server), lines or recorded(self.scenario), 0.0
         events = [line for line in lines if "event" in line]
         for line in lines:
             if "event" in line:
                 continue
-            told = Storybook([event for event in events if event["t"] < line["t"] - _ANSWERING])
+            if line["t"] - before > _PAUSE:
+                self._rest(client, [event for event in events if event["t"] < line["t"] - _ANSWERING])
+            before = line["t"]
             if "watch_opened" in line:
-                if not self._bookmarked:
-                    settle(client)
                 self._open(client, line["watch_opened"])
             else:
-                self._await(told)
-                if not self._bookmarked and line["t"] - before > _PAUSE:
-                    settle(client)
-                before = line["t"]
                 user, token = _asked_by(line)
                 self.answers.append((line, client.ask(line["request"], user, token=token)))
-        self._await(Storybook(events))
+        self._rest(client, events)
+
+    def _rest(self, client: Client, events: list[dict[str, Any]]) -> None:
+        """Wait until the story has come as far as the recording; without a watch, until nothing changes any more."""
+        if self._bookmarked:
+            self._await(Storybook(events))
+        else:
+            settle(client)
 
     def _open(self, client: Client, opened: dict[str, Any]) -> None:
         path = opened["path"]
@@ -143,7 +144,6 @@ class Replay:
         wanted = told.final_states()
         with self._changed:
             if not self._changed.wait_for(lambda: self.story.final_states() == wanted, _PATIENCE):
-                found = self.story.final_states()
                 self.unreached += list(_unreached(wanted, self.story.final_states()))
 
 
