@@ -14,6 +14,9 @@ from releases.approvals import ANYONE, Progress, Requirement, Reviewer, weigh
 from releases.models import Application, Approval, ApprovalRule, Comment, Decision, Release
 from releases.plain_values import is_storable
 from releases.policies import visible_applications, visible_approval_rules, visible_releases
+from releases.versions import next_version
+
+MAX_GUESSES = 10
 
 
 def application_by_slug_or_id(actor: Actor, reference: str) -> Application:
@@ -76,6 +79,16 @@ def only_application(actor: Actor) -> Application:
 
 def last_release(application: Application) -> Release | None:
     return application.releases.order_by("-created_at", "-id").first()
+
+
+def suggested_version(last: Release | None) -> str:
+    """What could follow `last` and is not taken; empty where nothing follows from it."""
+    version = next_version(last.version) if last else ""
+    for _ in range(MAX_GUESSES):
+        if not last or not version or not last.application.releases.filter(version=version).exists():
+            return version
+        version = next_version(version)
+    return ""
 
 
 def release_list(actor: Actor) -> QuerySet[Release]:

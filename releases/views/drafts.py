@@ -18,7 +18,6 @@ from releases.forms import ReleaseForm, initial_of
 from releases.models import Application, Release
 from releases.policies import can_draft
 from releases.services.access import require_develop
-from releases.versions import next_version
 
 
 @login_required
@@ -34,8 +33,10 @@ def release_create(request: HttpRequest) -> HttpResponse:
     if request.method == "GET":
         application = source.application if source else _chosen(request, request.GET.get("application", ""))
         last = _last(application)
-        form = ReleaseForm(actor=request.actor, content=source, initial=_initial(source, application, last))
-        return _show(request, form, source=source, last=last)
+        suggested = selectors.suggested_version(last)
+        initial = _initial(source) | {"application": application, "version": suggested}
+        form = ReleaseForm(actor=request.actor, content=source, initial=initial)
+        return _show(request, form, source=source, last=last, suggested=suggested)
     form = ReleaseForm(request.POST, actor=request.actor, content=source)
     if not form.is_valid():
         return _show(request, form, source=source, last=_last_typed(request), status=422)
@@ -83,7 +84,7 @@ def release_delete(request: HttpRequest, pk: UUID) -> HttpResponse:
 def version_field(request: HttpRequest) -> HttpResponse:
     """The version field again, with what follows the last release of the application that was chosen."""
     last = _last(_chosen(request, request.GET.get("application", "")))
-    suggested = next_version(last.version) if last else ""
+    suggested = selectors.suggested_version(last)
     typed = request.GET.get("version", "")
     kept = typed if typed != request.GET.get("suggested", "") else ""
     form = ReleaseForm(actor=request.actor, initial={"version": kept or suggested})
@@ -128,9 +129,9 @@ def _last_typed(request: HttpRequest) -> Release | None:
     return _last(_chosen(request, request.POST.get("application", "")))
 
 
-def _initial(source: Release | None, application: Application | None, last: Release | None) -> dict[str, Any]:
-    copied = initial_of(source) | {"commit": "", "description": ""} if source else {}
-    return copied | {"application": application, "version": next_version(last.version) if last else ""}
+def _initial(source: Release | None) -> dict[str, Any]:
+    """The content of the starting point; what it was for and built from is another's."""
+    return initial_of(source) | {"commit": "", "description": ""} if source else {}
 
 
 def _show(
@@ -139,6 +140,7 @@ def _show(
     *,
     source: Release | None = None,
     last: Release | None = None,
+    suggested: str = "",
     status: int = 200,
 ) -> HttpResponse:
     kept = form.content.artifacts if form.content else {}
@@ -147,7 +149,7 @@ def _show(
         "release": form.release,
         "source": source,
         "last": last,
-        "suggested": next_version(last.version) if last else "",
+        "suggested": suggested,
         "carried": [name for name in ("chart", "values", "migrations") if kept.get(name)],
     }
     return render_page_or_partial(

@@ -138,13 +138,15 @@ def test_the_form_starts_with_the_application_that_was_chosen(
 def test_the_form_suggests_the_next_version(
     application: Application, team: Team, deployer: User, browser_of: LogIn
 ) -> None:
+    factories.draft(deployer, application, "1.4.3")
     factories.draft(deployer, application, "1.4.2")
     ledger = factories.application(team, "ledger", "Ledger")
     factories.draft(deployer, ledger, "v2.0.0")
     browser = browser_of(deployer)
 
-    assert 'value="1.4.3"' in text(browser.get("/releases/new?application=checkout"))
-    chosen = {"application": "ledger", "version": "1.4.3", "suggested": "1.4.3"}
+    # 1.4.3 is taken, though it was not made last.
+    assert 'value="1.4.4"' in text(browser.get("/releases/new?application=checkout"))
+    chosen = {"application": "ledger", "version": "1.4.4", "suggested": "1.4.4"}
     assert 'value="v2.0.1"' in text(browser.get("/releases/new/version", chosen))
     kept = text(browser.get("/releases/new/version", chosen | {"version": "9.9"}))
     assert 'value="9.9"' in kept
