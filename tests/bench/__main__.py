@@ -11,7 +11,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.bench.stack import Broken, own_database
+from tests.stack import Broken, own_database
+
+DATABASE = "releasemgr_bench"
 
 
 def main() -> int:
@@ -21,7 +23,7 @@ def main() -> int:
     if not url:
         return _fail("DATABASE_URL is not set. Run `make bench`, or name a PostgreSQL server with it.")
     try:
-        with own_database(url) as own_url, tempfile.TemporaryDirectory(prefix="releasemgr-bench-") as folder:
+        with own_database(url, DATABASE) as own_url, tempfile.TemporaryDirectory(prefix="releasemgr-bench-") as folder:
             os.environ |= {"DATABASE_URL": own_url, "DJANGO_SETTINGS_MODULE": "releasemgr.settings"}
             os.environ.pop("REDIS_URL", None)
             return _measure(Path(folder), arguments)

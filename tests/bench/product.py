@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 import psycopg
 
 from tests.bench import scenario
-from tests.bench.stack import Broken
 from tests.bench.witness import Sighting, Witness
 from tests.factories import PASSWORD
+from tests.stack import Broken
 
 # Where live pages are told what changed; here it only saves the database from being asked all the time.
 LIVE_CHANNEL = "live"

@@ -10,8 +10,8 @@ from tests.bench import queue, scenario
 from tests.bench.figures import Figure
 from tests.bench.peer import Kubectl, find_kubectl
 from tests.bench.product import Product, Round
-from tests.bench.stack import Stack
 from tests.bench.witness import Sighting, Witness
+from tests.stack import Stack
 
 # The first rounds of each fill caches, which a long-lived installation has filled; they do not count.
 WARM_UP = 2
@@ -26,7 +26,12 @@ def measure(folder: Path, *, rounds: int, say: Say) -> list[Figure]:
     figures = _of_the_queue(queue.measure())
     say("Starting cluster, workers, observer and web server …")
     made: list[scenario.Scenario] = []
-    with Stack.start(folder, register=lambda kubeconfig: made.append(scenario.Scenario.make(kubeconfig))) as stack:
+    with Stack.start(
+        folder,
+        environment=os.environ,
+        sandbox=["tests.bench.cluster"],
+        prepare=lambda stack: made.append(scenario.Scenario.make(stack.kubeconfig)),
+    ) as stack:
         product = Product.connect(
             web=stack.web,
             database_url=os.environ["DATABASE_URL"],

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from tests.bench.stack import Broken
+from tests.stack import Broken
 
 ROLLOUT_SECONDS = 60.0
 DEPLOYMENTS = "/apis/apps/v1/namespaces/{}/deployments"

@@ -5,6 +5,10 @@ from django.db import connection
 from django_q.models import OrmQ, Task
 from pytest_django.plugin import DjangoDbBlocker
 
+from tests.browser import chromium
+
+__all__ = ["chromium"]
+
 
 @pytest.fixture
 def committing(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:

@@ -1,9 +1,7 @@
 """The scripts of the pages in a real Chromium; the server is a dictionary of answers, so nothing leaves the machine."""
 
 import json
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +12,7 @@ from django.contrib.staticfiles import finders
 from django.http import HttpResponse
 from django.template import Context, Template
 from django.urls import include, path
-from playwright.sync_api import Browser, Page, Route, WebSocketRoute, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, WebSocketRoute, expect
 
 HOST = "http://localhost"
 CSP = "default-src 'self'; img-src 'self' data:; style-src 'self'; script-src 'self'"
@@ -30,18 +28,7 @@ urlpatterns = [
     path("", include(([path("releases", page_view, name="list")], "releases"))),
     path("", include(([path("login", page_view, name="login")], "accounts"))),
 ]
-pytestmark = [pytest.mark.e2e, pytest.mark.urls(__name__)]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    found = [where for name in ("chromium", "chromium-browser", "google-chrome") if (where := shutil.which(name))]
-    if not found:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("Chromium is missing: apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found[0], args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
+pytestmark = [pytest.mark.e2e, pytest.mark.urls(__name__), pytest.mark.xdist_group("scripts")]
 
 
 class Site:

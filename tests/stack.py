@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,29 +16,28 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 from psycopg import sql
 
-ROOT = Path(__file__).parents[2]
-DATABASE = "releasemgr_bench"
+ROOT = Path(__file__).parents[1]
 START_SECONDS = 30.0
 
 
 class Broken(Exception):
-    """The benchmark itself cannot go on. The text is a sentence for people."""
+    """What the tests or the benchmark stand on does not hold. The text is a sentence for people."""
 
 
 @contextmanager
-def own_database(url: str) -> Iterator[str]:
-    """The URL of an empty database beside the one that `url` names; dropped at the end, also one left by a kill."""
+def own_database(url: str, name: str) -> Iterator[str]:
+    """The URL of an empty database `name` beside the one of `url`; dropped at the end, also one left by a kill."""
     try:
         admin = psycopg.connect(url, autocommit=True, connect_timeout=5)
     except psycopg.OperationalError as error:
-        raise Broken(f"The database of DATABASE_URL does not answer: {str(error).strip()}") from error
-    name = sql.Identifier(DATABASE)
-    drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name)
+        raise Broken(f"The database server does not answer: {str(error).strip()}") from error
+    identifier = sql.Identifier(name)
+    drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(identifier)
     with admin:
         admin.execute(drop)
-        admin.execute(sql.SQL("CREATE DATABASE {}").format(name))
+        admin.execute(sql.SQL("CREATE DATABASE {}").format(identifier))
         try:
-            yield urlunsplit(urlsplit(url)._replace(path=f"/{DATABASE}"))
+            yield urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
         finally:
             admin.execute(drop)
 
@@ -51,11 +50,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(name: str, command: list[str], *, log: Path, environment: Mapping[str, str]) -> Iterator[subprocess.Popen]:
+def running(command: Sequence[str], *, log: Path, environment: Mapping[str, str]) -> Iterator[subprocess.Popen]:
     """A process group of its own: asked to end, then killed with whatever it has left behind."""
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, cwd=ROOT, env=dict(environment), stdout=output, stderr=output, start_new_session=True
+            command, cwd=ROOT, env=environment, stdout=output, stderr=output, start_new_session=True
         )
     try:
         yield process
@@ -70,27 +69,34 @@ def running(name: str, command: list[str], *, log: Path, environment: Mapping[st
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """`web`: the address of the server; `kubeconfig`: the file by which the cluster is found."""
+    """`web`: the server's address; `kubeconfig`: how the cluster is found; `logs`: a file for each process."""
 
     web: str
     kubeconfig: Path
     logs: Path
+    environment: Mapping[str, str]
 
     @classmethod
     @contextmanager
-    def start(cls, folder: Path, *, register: Callable[[Path], None]) -> Iterator["Stack"]:
-        """Sandbox, then `register` with its kubeconfig, then workers, observer and web server."""
-        stack = cls(f"http://127.0.0.1:{free_port()}", folder / "kubeconfig.yaml", folder)
+    def start(
+        cls,
+        folder: Path,
+        *,
+        environment: Mapping[str, str],
+        sandbox: Sequence[str],
+        prepare: Callable[["Stack"], None],
+    ) -> Iterator["Stack"]:
+        """The `sandbox` module with its arguments, then what `prepare` does, then workers, observer and web server."""
+        stack = cls(f"http://127.0.0.1:{free_port()}", folder / "kubeconfig.yaml", folder, environment)
         with ExitStack() as processes:
 
             def run(name: str, *arguments: str) -> subprocess.Popen:
-                command = [sys.executable, *arguments]
                 log = folder / f"{name}.log"
-                return processes.enter_context(running(name, command, log=log, environment=os.environ))
+                return processes.enter_context(running([sys.executable, *arguments], log=log, environment=environment))
 
-            sandbox = run("sandbox", "-m", "tests.bench.cluster", "--kubeconfig-out", str(stack.kubeconfig))
-            stack._await("sandbox", sandbox, stack.kubeconfig.exists)
-            register(stack.kubeconfig)
+            cluster = run("sandbox", "-m", *sandbox, "--kubeconfig-out", str(stack.kubeconfig))
+            stack._await("sandbox", cluster, stack.kubeconfig.exists)
+            prepare(stack)
             run("workers", "manage.py", "qcluster")
             run("observer", "manage.py", "observe")
             listen = ["--host", "127.0.0.1", "--port", str(urlsplit(stack.web).port)]
@@ -98,6 +104,15 @@ class Stack:
             web = run("web", "-m", "uvicorn", "releasemgr.asgi:application", *listen, *quiet)
             stack._await("web", web, stack._is_ready)
             yield stack
+
+    def manage(self, *arguments: str) -> None:
+        """Runs a `manage.py` command to its end. Raises Broken with its last words."""
+        log = self.logs / f"{arguments[0]}.log"
+        command = [sys.executable, "manage.py", *arguments]
+        with log.open("wb") as output:
+            done = subprocess.run(command, cwd=ROOT, env=self.environment, stdout=output, stderr=output, check=False)
+        if done.returncode:
+            raise Broken(f"manage.py {arguments[0]} failed. Its last words:\n{self.last_words(arguments[0])}")
 
     def _await(self, name: str, process: subprocess.Popen, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + START_SECONDS
