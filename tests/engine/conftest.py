@@ -15,6 +15,7 @@ from deployments.models import Deployment, Target
 from deployments.targets.base import Manifest, StepResult, Succeeded, Work
 from releases.models import Application
 from tests import factories
+from tests.engine.racing import Racers
 
 
 @dataclass
@@ -112,3 +113,10 @@ class Crew:
 @pytest.fixture
 def crew(deployer: User, approver: User, place: Target) -> Crew:
     return Crew(deployer, approver, place)
+
+
+@pytest.fixture
+def racers(transactional_db: None) -> Iterator[Racers]:
+    made = Racers()
+    yield made
+    made.end()
