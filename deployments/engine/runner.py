@@ -17,7 +17,7 @@ from deployments.engine.recovery import is_overdue, pause_after
 from deployments.engine.steps import run_step
 from deployments.models import Deployment, Step, Target
 from deployments.services.planning import render_again
-from deployments.services.waking import wake_waiting
+from deployments.services.waking import wake_those_behind
 from deployments.statuses import STEPS_OPEN, DeploymentStatus, StepStatus
 from deployments.targets.base import Errored, Failed, Running, StepResult, Succeeded
 from deployments.transitions import announce, move_deployment, move_step, write_log
@@ -109,8 +109,7 @@ def _remember_gates(deployment: Deployment, gates: list[Gate]) -> None:
     deployment.save(update_fields=["gates"])
     announce(deployment)
     if any(not gate.open and gate.kind != "turn" for gate in gates):
-        # It steps out of the queue, so those behind it may go.
-        wake_waiting(deployment.target)
+        wake_those_behind(deployment)
 
 
 def _start(deployment: Deployment, now: datetime) -> bool:

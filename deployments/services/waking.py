@@ -17,6 +17,9 @@ def wake(*deployment_ids: UUID) -> None:
     """Make open deployments due now. A worker that holds one looks again before it lets go (see `engine.claims`)."""
     unclaimed = Q(claimed_until__isnull=True) | Q(claimed_until__lt=Now())
     rows = Deployment.objects.open().filter(pk__in=deployment_ids)
+    # Oldest first, as everybody does who locks several: otherwise two that wake the same ones block each other.
+    locked = list(rows.order_by("created_at", "id").select_for_update(of=("self",)).values_list("pk", flat=True))
+    rows = Deployment.objects.filter(pk__in=locked)
     rows.update(wake_at=Now())
     for deployment_id in rows.filter(unclaimed).values_list("pk", flat=True):
         enqueue(TICK, deployment_id)
@@ -29,6 +32,13 @@ def wake_waiting(target: Target) -> None:
     """
     waiting = Deployment.objects.filter(application=target.application_id, status=DeploymentStatus.PENDING)
     wake(*waiting.values_list("pk", flat=True))
+
+
+def wake_those_behind(deployment: Deployment) -> None:
+    """It stepped out of its target's queue. Only later ones are woken (and locked): see `wake`."""
+    later = Q(created_at__gt=deployment.created_at) | Q(created_at=deployment.created_at, pk__gt=deployment.pk)
+    behind = Deployment.objects.filter(later, target=deployment.target_id, status=DeploymentStatus.PENDING)
+    wake(*behind.values_list("pk", flat=True))
 
 
 def wake_due() -> int:
