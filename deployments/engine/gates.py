@@ -8,10 +8,11 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import Q
 from django.utils.timesince import timeuntil
 
 from deployments.models import Deployment
-from deployments.statuses import DeploymentStatus
+from deployments.statuses import DeploymentKind, DeploymentStatus
 from releases.approvals import weigh
 from releases.models import Decision
 from releases.selectors import requirements_of, reviewers_of, rules_for
@@ -123,7 +124,7 @@ def _ahead(deployment: Deployment) -> Deployment | None:
     pending = (
         Deployment.objects.filter(target=deployment.target_id, status=DeploymentStatus.PENDING)
         .exclude(pk=deployment.pk)
-        .filter(created_at__lte=deployment.created_at)
+        .filter(Q(created_at__lte=deployment.created_at) | Q(kind=DeploymentKind.ROLLBACK))
         .select_related("release__application")
         .order_by("created_at", "id")
     )

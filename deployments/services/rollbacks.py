@@ -9,7 +9,7 @@ from deployments.selectors import BROUGHT_UP, last_good
 from deployments.services.access import require_deploy
 from deployments.services.control import ask_to_cancel
 from deployments.services.planning import insert
-from deployments.statuses import DeploymentKind, DeploymentStatus
+from deployments.statuses import OPEN, DeploymentKind, DeploymentStatus
 from deployments.transitions import facts
 from releasemgr.core.actors import SYSTEM, Actor
 from releasemgr.core.errors import Invalid, WrongState
@@ -28,6 +28,11 @@ def rollback_deployment(*, actor: Actor, deployment: Deployment, reason: str, to
     ).get(pk=deployment.pk)  # fmt: skip
     if deployment.status == DeploymentStatus.PENDING:
         raise WrongState("It has not started: cancel it instead.", details={"status": deployment.status})
+    if deployment.rollbacks.filter(status__in=OPEN).exists():
+        raise WrongState(
+            f"{deployment.release} is already being rolled back. Wait for that rollback, or cancel it.",
+            details={"status": deployment.status},
+        )
     source = _source(deployment, to)
     if deployment.status == DeploymentStatus.IN_PROGRESS:
         ask_to_cancel(actor, deployment)
