@@ -35,11 +35,11 @@ _WATCH_SECONDS = 1800.0
 class Api:
     """Answers every request. `address` is what discovery calls this server."""
 
-    def __init__(self, cluster: Cluster, watches: Watches, identities: Identities) -> None:
+    def __init__(self, cluster: Cluster, watches: Watches, identities: Identities, address: str) -> None:
         self._cluster = cluster
         self._watches = watches
         self._identities = identities
-        self.address = ""
+        self._address = address
 
     async def handle(self, request: Request) -> Response:
         try:
@@ -77,7 +77,7 @@ class Api:
         elif path == "/":
             found = discovery.all_paths()
         elif parts == ["api"]:
-            found = discovery.core_versions(self.address)
+            found = discovery.core_versions(self._address)
         elif parts == ["apis"]:
             found = discovery.groups()
         elif parts[0] == "api" and len(parts) == 2:

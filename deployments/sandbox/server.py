@@ -73,7 +73,7 @@ class SandboxServer:
         self._store = Store(history=history)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
-        self._socket: socket.socket | None = None
+        self._address = ""
         self._connections: set[Connection] = set()
         self._ended: asyncio.Event | None = None
         self._failure: BaseException | None = None
@@ -87,9 +87,9 @@ class SandboxServer:
 
     @property
     def url(self) -> str:
-        if self._socket is None:
+        if not self._address:
             raise RuntimeError("the sandbox cluster has not been started")
-        return f"http://{HOST}:{self._socket.getsockname()[1]}"
+        return f"http://{self._address}"
 
     @property
     def kubeconfig(self) -> dict[str, Any]:
@@ -102,7 +102,8 @@ class SandboxServer:
 
     def start(self) -> None:
         """Returns when requests are answered. Raises OSError when the port is taken."""
-        self._socket = listener = socket.create_server((HOST, self._port), backlog=256)
+        listener = socket.create_server((HOST, self._port), backlog=256)
+        self._address = f"{HOST}:{listener.getsockname()[1]}"
         ready = threading.Event()
         arguments = (ready, listener)
         self._thread = threading.Thread(target=self._main, args=arguments, name="sandbox-cluster", daemon=True)
@@ -141,6 +142,7 @@ class SandboxServer:
             self._failure = error
             logger.exception("The sandbox cluster ended with an error")
         finally:
+            listener.close()
             ready.set()
 
     async def _serve(self, ready: threading.Event, listener: socket.socket) -> None:
@@ -155,8 +157,7 @@ class SandboxServer:
         _furnish(cluster, self._namespaces)
         if self._snapshot:
             self._snapshot.follow(self._store)
-        api = Api(cluster, self._watches, Identities(self.identities))
-        api.address = self.url.removeprefix("http://")
+        api = Api(cluster, self._watches, Identities(self.identities), self._address)
         server = await self._loop.create_server(lambda: self._connection(api), sock=listener)
         ready.set()
         await self._ended.wait()

@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 Key = tuple[str, str]
 
 # How many syncs run before requests get their turn.
-_BATCH = 100
+_BATCH = 20
 
 
 class Controller(Protocol):
