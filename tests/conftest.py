@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from django.db import connection
 from django.db.backends.postgresql.operations import DatabaseOperations
+from pytest_django import Settings
 from rest_framework.test import APIClient
 
 from accounts.models import Team, User
@@ -32,6 +33,13 @@ def _truncate_the_append_only_log_between_transactional_tests() -> Iterator[None
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DatabaseOperations, "execute_sql_flush", flush)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_slow_on_purpose(settings: Settings) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    # Otherwise every test client reads all static files once more.
+    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture

@@ -42,10 +42,17 @@ def check_credentials(*, login: str, password: str, request: HttpRequest | None 
     username = known.email if known else None
     user = authenticate(request, username=username or "", password=password[:MAX_LENGTH])
     if not isinstance(user, User) or len(password) > MAX_LENGTH:
-        record_login("user.login_failed", actor=ANONYMOUS, login=login)
+        record_login("user.login_failed", actor=ANONYMOUS, login=_told(login, known))
         raise WrongCredentials("This login or password is wrong. Check both and try again.")
     throttle.end_successful_attempt(attempt)
     return user
+
+
+def _told(login: str, known: User | None) -> str:
+    """What the record may tell: text that is nobody's and no address may be a password in the wrong field."""
+    if known:
+        return known.email
+    return login if "@" in login else "somebody unknown"
 
 
 @transaction.atomic

@@ -94,6 +94,11 @@ def test_logins_and_failures_are_on_record(api: APIClient, deployer: User) -> No
     assert (worked.action, worked.user) == ("user.logged_in", deployer)
 
 
+def test_a_password_in_the_wrong_field_is_not_put_on_record(api: APIClient, deployer: User) -> None:
+    api.post(LOGIN, {"username": PASSWORD, "password": "deployer"})
+    assert PASSWORD not in str(list(Event.objects.values()))
+
+
 def test_logout_ends_the_token_in_use_and_no_other(as_user: As, deployer: User) -> None:
     one, other = as_user(deployer), as_user(deployer)
 
