@@ -2,7 +2,7 @@
 
 from typing import Any
 
-import django_filters
+import django_filters  # type: ignore[import-untyped]
 from django.db.models import QuerySet
 
 from deployments.models import Cluster, Deployment, Environment, Target
@@ -12,7 +12,7 @@ from releases.selectors import by_name
 Rows = QuerySet[Any]
 
 
-class PlaceFilter(django_filters.FilterSet):
+class PlaceFilter(django_filters.FilterSet):  # type: ignore[misc]
     application = django_filters.CharFilter(method="of_application", label="Slug or id of the application")
     environment = django_filters.CharFilter(method="of_environment", label="Name or id of the environment")
 
@@ -45,7 +45,7 @@ class TargetFilter(PlaceFilter):
         return queryset.filter(by_name("name", value, relation="cluster"))
 
 
-class EnvironmentFilter(django_filters.FilterSet):
+class EnvironmentFilter(django_filters.FilterSet):  # type: ignore[misc]
     name = django_filters.CharFilter()
     protected = django_filters.BooleanFilter()
 
@@ -54,7 +54,7 @@ class EnvironmentFilter(django_filters.FilterSet):
         fields: list[str] = []
 
 
-class ClusterFilter(django_filters.FilterSet):
+class ClusterFilter(django_filters.FilterSet):  # type: ignore[misc]
     name = django_filters.CharFilter()
 
     class Meta:

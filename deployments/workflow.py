@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from deployments import policies
 from deployments.models import Deployment, DeploymentApproval
+from deployments.selectors import BROUGHT_UP
 from deployments.statuses import DeploymentStatus
 from releasemgr.core.actors import Actor
 
@@ -28,8 +29,10 @@ def choices(actor: Actor, deployment: Deployment, *, newer: Deployment | None, i
     if deployment.is_open:
         asked = deployment.cancel_requested_at is not None
         found["cancel"] = Choice(why_not or ("It is being cancelled." if asked else ""))
-    if deployment.sequence is not None and deployment.status != DeploymentStatus.ROLLED_BACK:
-        found["rollback"] = Choice(why_not or why_not_roll_back(deployment, newer))
+    if newer is None and deployment.sequence is not None:
+        found["rollback"] = Choice(why_not)
+    if newer is not None and newer.release_id != deployment.release_id and deployment.status in BROUGHT_UP:
+        found["bring_back"] = Choice(why_not)
     if deployment.status in RETRYABLE and not deployment.is_rollback:
         found["retry"] = Choice(why_not)
     if is_reviewed and deployment.status == DeploymentStatus.PENDING and deployment.cancel_requested_at is None:
@@ -39,12 +42,6 @@ def choices(actor: Actor, deployment: Deployment, *, newer: Deployment | None, i
 
 def _may_not_deploy(deployment: Deployment) -> str:
     return f"You may not deploy {deployment.application} to {deployment.environment}."
-
-
-def why_not_roll_back(deployment: Deployment, newer: Deployment | None) -> str:
-    if newer is not None:
-        return f"{newer.release.version} has replaced it. Roll that one back instead."
-    return ""
 
 
 def why_not_review(actor: Actor, deployment: Deployment) -> str:

@@ -1,18 +1,19 @@
 """The home page."""
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.views.decorators.http import require_GET
 
 from deployments import selectors
-from deployments.forms import BoardFilterForm
+from deployments.forms.deployments import BoardFilterForm
 from deployments.policies import can_set_up
 from releasemgr.core.htmx import render_page_or_partial
+from releasemgr.core.requests import Request
 
 
 @login_required
 @require_GET
-def board(request: HttpRequest) -> HttpResponse:
+def board(request: Request) -> HttpResponse:
     """What runs where, what moves now, what waits for the person who looks."""
     form = BoardFilterForm(request.GET)
     valid = form.is_valid()

@@ -34,8 +34,6 @@ class Deployments(ListMixin, RetrieveMixin, ApiViewSet):
     output_serializer_class = bodies.DeploymentDetail
     input_serializers: ClassVar = {
         "rollback": bodies.RollbackInput,
-        "cancel": None,
-        "retry": None,
         "approve": bodies.DecisionInput,
         "reject": bodies.DecisionInput,
     }

@@ -43,6 +43,14 @@ class Cell:
         return self.latest if self.latest is not None and self.latest.status in bad else None
 
     @property
+    def taken_back(self) -> Deployment | None:
+        """What runs came back with a rollback of this one."""
+        current = self.current
+        if current is None or self.latest is None or current.pk != self.latest.pk:
+            return None
+        return current.rolls_back
+
+    @property
     def health(self) -> str:
         """A word of `releasemgr.core.looks`."""
         if self.current is None:
@@ -117,8 +125,10 @@ def _deployments(actor: Actor, targets: Iterable[Target]) -> QuerySet[Deployment
     return (
         visible_deployments(actor)
         .filter(Q(pk__in=ids - {None}) | Q(status__in=OPEN))
-        .select_related("release__application__team", "application", "environment", "deployed_by")
-        .defer(*LONG)
+        .select_related(
+            "release__application__team", "application", "environment", "deployed_by", "rolls_back__release"
+        )
+        .defer(*LONG, *(f"rolls_back__{name}" for name in LONG if not name.startswith("application__")))
         .annotate(is_decided=Exists(decided))
         .prefetch_related(Prefetch("steps", steps, to_attr="running_steps"))
         .order_by()

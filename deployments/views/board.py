@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
@@ -12,6 +12,7 @@ from deployments import selectors
 from deployments.models import Deployment, Environment, Target
 from deployments.policies import can_deploy, can_set_up
 from releasemgr.core.actors import Actor
+from releasemgr.core.requests import Request
 from releases.models import Release
 from releases.selectors import application_by_slug_or_id, get_release
 from releases.statuses import DEPLOYABLE
@@ -40,7 +41,7 @@ class Place:
 
 @login_required
 @require_GET
-def for_release(request: HttpRequest, release_id: UUID) -> HttpResponse:
+def for_release(request: Request, release_id: UUID) -> HttpResponse:
     """Environments in order: what runs there, and how far this release has come."""
     release = get_release(request.actor, release_id)
     context = {"release": release, "places": places_of(request.actor, release)}
@@ -79,7 +80,7 @@ def _why_not(actor: Actor, release: Release, environment: Environment, target: T
 
 @login_required
 @require_GET
-def for_application(request: HttpRequest, application_id: UUID) -> HttpResponse:
+def for_application(request: Request, application_id: UUID) -> HttpResponse:
     """The targets of one application, and what runs in each."""
     application = application_by_slug_or_id(request.actor, str(application_id))
     targets = list(selectors.target_list(request.actor).filter(application=application))

@@ -4,24 +4,25 @@ from collections.abc import Callable
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from deployments import selectors, services
-from deployments.forms import ClusterForm
+from deployments.forms.places import ClusterForm
 from deployments.models import Cluster
 from deployments.policies import can_set_up
 from deployments.services.access import require_set_up
 from releasemgr.core.errors import Invalid, WrongState
 from releasemgr.core.htmx import go
+from releasemgr.core.requests import Request
 
 
 @login_required
 @require_GET
-def cluster_list(request: HttpRequest) -> HttpResponse:
+def cluster_list(request: Request) -> HttpResponse:
     context = {"clusters": selectors.cluster_list(request.actor), "may_set_up": can_set_up(request.actor)}
     return render(request, "deployments/cluster_list.html", context)
 
@@ -29,7 +30,7 @@ def cluster_list(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters("kubeconfig")
 @login_required
 @require_http_methods(["GET", "POST"])
-def cluster_create(request: HttpRequest) -> HttpResponse:
+def cluster_create(request: Request) -> HttpResponse:
     require_set_up(request.actor)
     form = ClusterForm(request.POST or None)
     if request.method == "GET":
@@ -40,7 +41,7 @@ def cluster_create(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters("kubeconfig")
 @login_required
 @require_http_methods(["GET", "POST"])
-def cluster_edit(request: HttpRequest, reference: str) -> HttpResponse:
+def cluster_edit(request: Request, reference: str) -> HttpResponse:
     cluster = selectors.get_cluster(request.actor, reference)
     require_set_up(request.actor)
     form = ClusterForm(request.POST or None, cluster=cluster, initial={"name": cluster.name})
@@ -56,14 +57,14 @@ def cluster_edit(request: HttpRequest, reference: str) -> HttpResponse:
 
 @login_required
 @require_POST
-def cluster_delete(request: HttpRequest, reference: str) -> HttpResponse:
+def cluster_delete(request: Request, reference: str) -> HttpResponse:
     cluster = selectors.get_cluster(request.actor, reference)
     services.delete_cluster(actor=request.actor, cluster=cluster)
     messages.success(request, f"The cluster {cluster} is removed.")
     return go(request, reverse("deployments:clusters"))
 
 
-def _save(request: HttpRequest, form: ClusterForm, save: Callable[[], Cluster], *, name: str = "") -> HttpResponse:
+def _save(request: Request, form: ClusterForm, save: Callable[[], Cluster], *, name: str = "") -> HttpResponse:
     if not form.is_valid():
         return _show(request, form, name=name, status=422)
     try:
@@ -75,6 +76,6 @@ def _save(request: HttpRequest, form: ClusterForm, save: Callable[[], Cluster], 
     return go(request, reverse("deployments:clusters"))
 
 
-def _show(request: HttpRequest, form: ClusterForm, *, name: str = "", status: int = 200) -> HttpResponse:
+def _show(request: Request, form: ClusterForm, *, name: str = "", status: int = 200) -> HttpResponse:
     """`name` is the stored name of the cluster that is changed, empty for a new one."""
     return render(request, "deployments/cluster_form.html", {"form": form, "name": name}, status=status)

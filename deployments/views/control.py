@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -15,13 +15,14 @@ from django.views.decorators.http import require_http_methods, require_POST
 from django_htmx.http import reswap, retarget, trigger_client_event
 
 from deployments import selectors, services
-from deployments.forms import DecisionForm, RejectionForm, RollbackForm, StartForm
+from deployments.forms.deployments import DecisionForm, RejectionForm, RollbackForm, StartForm
 from deployments.models import Deployment, Environment
 from deployments.preview import preview
 from deployments.services.access import require_deploy, require_review
 from deployments.views.deployments import deployment_context
 from releasemgr.core.errors import Invalid, WrongState
 from releasemgr.core.htmx import add_toast, go, is_partial
+from releasemgr.core.requests import Request
 from releases.models import Release
 from releases.selectors import get_release
 
@@ -30,7 +31,7 @@ Move = Callable[[], Deployment]
 
 @login_required
 @require_http_methods(["GET", "POST"])
-def start(request: HttpRequest, release_id: UUID, environment: str) -> HttpResponse:
+def start(request: Request, release_id: UUID, environment: str) -> HttpResponse:
     """GET shows what would change and what would hold it (a page without htmx), POST asks for the deployment."""
     release = get_release(request.actor, release_id)
     place = selectors.get_environment(request.actor, environment)
@@ -52,7 +53,7 @@ def start(request: HttpRequest, release_id: UUID, environment: str) -> HttpRespo
 
 
 def _ask_to_start(
-    request: HttpRequest, release: Release, environment: Environment, form: StartForm, *, status: int = 200
+    request: Request, release: Release, environment: Environment, form: StartForm, *, status: int = 200
 ) -> HttpResponse:
     context = {
         "title": f"Deploy {release} to {environment}",
@@ -68,7 +69,7 @@ def _ask_to_start(
 
 @login_required
 @require_http_methods(["GET", "POST"])
-def rollback(request: HttpRequest, pk: UUID) -> HttpResponse:
+def rollback(request: Request, pk: UUID) -> HttpResponse:
     """GET shows the earlier releases to choose from (`?to=` chooses one), POST asks for the rollback."""
     deployment = selectors.get_deployment(request.actor, pk)
     require_deploy(request.actor, deployment.target)
@@ -91,7 +92,7 @@ def rollback(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 def _ask_to_roll_back(
-    request: HttpRequest, deployment: Deployment, form: RollbackForm, *, status: int = 200
+    request: Request, deployment: Deployment, form: RollbackForm, *, status: int = 200
 ) -> HttpResponse:
     context = {
         "title": f"Roll back {deployment.application} in {deployment.environment}",
@@ -106,18 +107,18 @@ def _ask_to_roll_back(
 
 @login_required
 @require_http_methods(["GET", "POST"])
-def approve(request: HttpRequest, pk: UUID) -> HttpResponse:
+def approve(request: Request, pk: UUID) -> HttpResponse:
     return _decide(request, pk, form_class=DecisionForm, service=services.approve_deployment, verb="approve")
 
 
 @login_required
 @require_http_methods(["GET", "POST"])
-def reject(request: HttpRequest, pk: UUID) -> HttpResponse:
+def reject(request: Request, pk: UUID) -> HttpResponse:
     return _decide(request, pk, form_class=RejectionForm, service=services.reject_deployment, verb="reject")
 
 
 def _decide(
-    request: HttpRequest, pk: UUID, *, form_class: type[DecisionForm], service: Callable[..., Deployment], verb: str
+    request: Request, pk: UUID, *, form_class: type[DecisionForm], service: Callable[..., Deployment], verb: str
 ) -> HttpResponse:
     deployment = selectors.get_deployment(request.actor, pk)
     require_review(request.actor, deployment)
@@ -135,7 +136,7 @@ def _decide(
 
 
 def _ask_to_decide(
-    request: HttpRequest, deployment: Deployment, form: DecisionForm, verb: str, *, status: int = 200
+    request: Request, deployment: Deployment, form: DecisionForm, verb: str, *, status: int = 200
 ) -> HttpResponse:
     context = {
         "title": f"{verb.capitalize()} {deployment}",
@@ -150,7 +151,7 @@ def _ask_to_decide(
 
 @login_required
 @require_POST
-def cancel(request: HttpRequest, pk: UUID) -> HttpResponse:
+def cancel(request: Request, pk: UUID) -> HttpResponse:
     deployment = selectors.get_deployment(request.actor, pk)
     move = partial(services.cancel_deployment, actor=request.actor, deployment=deployment)
     return _move(request, pk, move, done="It stops at the next safe point.")
@@ -158,7 +159,7 @@ def cancel(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @login_required
 @require_POST
-def retry(request: HttpRequest, pk: UUID) -> HttpResponse:
+def retry(request: Request, pk: UUID) -> HttpResponse:
     deployment = selectors.get_deployment(request.actor, pk)
     try:
         made = services.retry_deployment(actor=request.actor, deployment=deployment)
@@ -168,13 +169,13 @@ def retry(request: HttpRequest, pk: UUID) -> HttpResponse:
     return go(request, reverse("deployments:detail", args=[made.pk]))
 
 
-def _ask(request: HttpRequest, context: dict[str, Any], status: int) -> HttpResponse:
+def _ask(request: Request, context: dict[str, Any], status: int) -> HttpResponse:
     """A dialog, or the same as a page for who has no script."""
     template = "deployments/partials/dialog.html" if is_partial(request) else "deployments/dialog.html"
     return render(request, template, context | {"in_dialog": is_partial(request)}, status=status)
 
 
-def _move(request: HttpRequest, pk: UUID, move: Move, *, done: str) -> HttpResponse:
+def _move(request: Request, pk: UUID, move: Move, *, done: str) -> HttpResponse:
     """Make the move, then show the deployment as it is now; when somebody else was first, so too, with the reason."""
     try:
         move()
@@ -186,13 +187,13 @@ def _move(request: HttpRequest, pk: UUID, move: Move, *, done: str) -> HttpRespo
     return _show(request, pk, message=done, level="success")
 
 
-def _wrong_state(request: HttpRequest, pk: UUID, error: WrongState) -> HttpResponse:
+def _wrong_state(request: Request, pk: UUID, error: WrongState) -> HttpResponse:
     if not is_partial(request):
         raise error
     return _show(request, pk, message=error.message, level="danger", status=error.status)
 
 
-def _show(request: HttpRequest, pk: UUID, *, message: str, level: str, status: int = 200) -> HttpResponse:
+def _show(request: Request, pk: UUID, *, message: str, level: str, status: int = 200) -> HttpResponse:
     context = deployment_context(request.actor, selectors.get_deployment(request.actor, pk))
     response = render(request, "deployments/partials/deployment.html", context, status=status)
     add_toast(response, message, level=level)

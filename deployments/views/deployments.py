@@ -5,13 +5,13 @@ from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from deployments import selectors
-from deployments.forms import DeploymentFilterForm
+from deployments.forms.deployments import DeploymentFilterForm
 from deployments.masking import as_yaml, masked
 from deployments.models import Deployment
 from deployments.preview import gates_of
@@ -21,11 +21,12 @@ from releasemgr.core.actors import Actor
 from releasemgr.core.bodies import BIGINT
 from releasemgr.core.htmx import render_page_or_partial
 from releasemgr.core.keyset import KeysetPage, keyset_page
+from releasemgr.core.requests import Request
 
 
 @login_required
 @require_GET
-def deployment_list(request: HttpRequest) -> HttpResponse:
+def deployment_list(request: Request) -> HttpResponse:
     form = DeploymentFilterForm(request.GET, actor=request.actor)
     valid = form.is_valid()
     page: KeysetPage[Deployment] = KeysetPage(rows=[])
@@ -53,7 +54,7 @@ def _filtered(actor: Actor, wanted: dict[str, Any]) -> QuerySet[Deployment]:
 
 @login_required
 @require_GET
-def deployment_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
+def deployment_detail(request: Request, pk: UUID) -> HttpResponse:
     """The page; asked by htmx, its live part: where the deployment stands."""
     deployment = selectors.get_deployment(request.actor, pk)
     context = deployment_context(request.actor, deployment)
@@ -90,7 +91,7 @@ def deployment_context(actor: Actor, deployment: Deployment) -> dict[str, Any]:
 
 @login_required
 @require_GET
-def deployment_log(request: HttpRequest, pk: UUID) -> HttpResponse:
+def deployment_log(request: Request, pk: UUID) -> HttpResponse:
     """The newest lines; with `?before=<line id>` earlier ones, which stay still."""
     deployment = selectors.get_deployment(request.actor, pk)
     context = _log_context(deployment, before=_line_id(request.GET.get("before", "")))
@@ -111,7 +112,7 @@ def _line_id(text: str) -> int | None:
 
 @login_required
 @require_GET
-def deployment_manifests(request: HttpRequest, pk: UUID) -> HttpResponse:
+def deployment_manifests(request: Request, pk: UUID) -> HttpResponse:
     """The rendered objects; loaded on their own because they are long."""
     deployment = selectors.get_deployment(request.actor, pk)
     context = {"deployment": deployment, "text": as_yaml(masked(deployment.manifests)) if deployment.manifests else ""}

@@ -4,25 +4,26 @@ from collections.abc import Callable
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from deployments import selectors, services
-from deployments.forms import EnvironmentForm
+from deployments.forms.places import EnvironmentForm
 from deployments.models import Environment
 from deployments.policies import can_set_up
 from deployments.services.access import require_set_up
 from releasemgr.core.errors import Invalid, WrongState
 from releasemgr.core.htmx import go
+from releasemgr.core.requests import Request
 
 FIELDS = ("name", "position", "requires", "soak_minutes", "verify_seconds", "auto_rollback", "protected")
 
 
 @login_required
 @require_GET
-def environment_list(request: HttpRequest) -> HttpResponse:
+def environment_list(request: Request) -> HttpResponse:
     context = {
         "environments": selectors.environment_list(request.actor),
         "may_set_up": can_set_up(request.actor),
@@ -32,7 +33,7 @@ def environment_list(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_GET
-def environment_detail(request: HttpRequest, reference: str) -> HttpResponse:
+def environment_detail(request: Request, reference: str) -> HttpResponse:
     environment = selectors.get_environment(request.actor, reference)
     targets = list(selectors.target_list(request.actor).filter(environment=environment))
     running = selectors.running_now(targets)
@@ -46,7 +47,7 @@ def environment_detail(request: HttpRequest, reference: str) -> HttpResponse:
 
 @login_required
 @require_http_methods(["GET", "POST"])
-def environment_create(request: HttpRequest) -> HttpResponse:
+def environment_create(request: Request) -> HttpResponse:
     require_set_up(request.actor)
     form = EnvironmentForm(request.POST or None, actor=request.actor)
     if request.method == "GET":
@@ -56,7 +57,7 @@ def environment_create(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_http_methods(["GET", "POST"])
-def environment_edit(request: HttpRequest, reference: str) -> HttpResponse:
+def environment_edit(request: Request, reference: str) -> HttpResponse:
     environment = selectors.get_environment(request.actor, reference)
     require_set_up(request.actor)
     initial = {name: getattr(environment, name) for name in FIELDS}
@@ -73,7 +74,7 @@ def environment_edit(request: HttpRequest, reference: str) -> HttpResponse:
 
 @login_required
 @require_POST
-def environment_delete(request: HttpRequest, reference: str) -> HttpResponse:
+def environment_delete(request: Request, reference: str) -> HttpResponse:
     environment = selectors.get_environment(request.actor, reference)
     services.delete_environment(actor=request.actor, environment=environment)
     messages.success(request, f"The environment {environment} is deleted.")
@@ -81,7 +82,7 @@ def environment_delete(request: HttpRequest, reference: str) -> HttpResponse:
 
 
 def _save(
-    request: HttpRequest,
+    request: Request,
     form: EnvironmentForm,
     save: Callable[[], Environment],
     *,
@@ -103,7 +104,7 @@ def _save(
 
 
 def _show(
-    request: HttpRequest, form: EnvironmentForm, *, environment: Environment | None = None, status: int = 200
+    request: Request, form: EnvironmentForm, *, environment: Environment | None = None, status: int = 200
 ) -> HttpResponse:
     context = {"form": form, "environment": environment}
     return render(request, "deployments/environment_form.html", context, status=status)

@@ -5,18 +5,19 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from deployments import selectors, services
-from deployments.forms import TargetForm
+from deployments.forms.places import TargetForm
 from deployments.models import Target
 from deployments.services.access import require_set_up
 from releasemgr.core.errors import Invalid, WrongState
 from releasemgr.core.htmx import go
+from releasemgr.core.requests import Request
 
 FIELDS = ("cluster", "namespace", "kind", "timeout_seconds", "overrides")
 
@@ -24,7 +25,7 @@ FIELDS = ("cluster", "namespace", "kind", "timeout_seconds", "overrides")
 @sensitive_post_parameters("database_url")
 @login_required
 @require_http_methods(["GET", "POST"])
-def target_create(request: HttpRequest) -> HttpResponse:
+def target_create(request: Request) -> HttpResponse:
     """`?application=` (slug) and `?environment=` (name) choose them."""
     require_set_up(request.actor)
     asked = {name: request.GET.get(name, "") for name in ("application", "environment")}
@@ -38,7 +39,7 @@ def target_create(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters("database_url")
 @login_required
 @require_http_methods(["GET", "POST"])
-def target_edit(request: HttpRequest, pk: UUID) -> HttpResponse:
+def target_edit(request: Request, pk: UUID) -> HttpResponse:
     target = selectors.get_target(request.actor, pk)
     require_set_up(request.actor)
     initial = {name: getattr(target, name) for name in FIELDS}
@@ -55,7 +56,7 @@ def target_edit(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @login_required
 @require_POST
-def target_delete(request: HttpRequest, pk: UUID) -> HttpResponse:
+def target_delete(request: Request, pk: UUID) -> HttpResponse:
     target = selectors.get_target(request.actor, pk)
     back = reverse("releases:application-detail", args=[target.application.slug])
     services.delete_target(actor=request.actor, target=target)
@@ -64,7 +65,7 @@ def target_delete(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 
 def _save(
-    request: HttpRequest, form: TargetForm, save: Callable[[], Target], *, target: Target | None = None
+    request: Request, form: TargetForm, save: Callable[[], Target], *, target: Target | None = None
 ) -> HttpResponse:
     if not form.is_valid():
         return _show(request, form, target=target, status=422)
@@ -77,5 +78,5 @@ def _save(
     return go(request, reverse("releases:application-detail", args=[saved.application.slug]))
 
 
-def _show(request: HttpRequest, form: TargetForm, *, target: Target | None = None, status: int = 200) -> HttpResponse:
+def _show(request: Request, form: TargetForm, *, target: Target | None = None, status: int = 200) -> HttpResponse:
     return render(request, "deployments/target_form.html", {"form": form, "target": target}, status=status)

@@ -1,0 +1,126 @@
+"""Places and deployments in the admin: to look at. What changes anything goes through the services."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+
+from deployments import services
+from deployments.models import Cluster, Deployment, DeploymentApproval, Environment, LogLine, Step, Target
+from deployments.selectors.deployments import LONG
+from releasemgr.core.errors import DomainError
+from releasemgr.core.requests import Request
+
+
+class LookOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Secrets are deferred, and named in no list of fields."""
+
+    show_full_result_count = False
+    list_per_page = 50
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+@admin.register(Cluster)
+class ClusterAdmin(LookOnlyAdmin):
+    list_display = ["name", "server", "version", "problem", "checked_at"]
+    search_fields = ["name", "server"]
+    fields = ["name", "server", "version", "problem", "checked_at", "credentials_version", "created_at"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Cluster]:
+        return Cluster.objects.defer("kubeconfig")
+
+
+@admin.register(Environment)
+class EnvironmentAdmin(LookOnlyAdmin):
+    list_display = ["name", "position", "protected", "auto_rollback", "requires", "soak_minutes", "verify_seconds"]
+    list_select_related = ["requires"]
+
+
+@admin.register(Target)
+class TargetAdmin(LookOnlyAdmin):
+    list_display = ["application", "environment", "cluster", "namespace", "kind", "timeout_seconds"]
+    list_filter = ["environment", "cluster", "kind"]
+    list_select_related = ["application", "environment", "cluster"]
+    search_fields = ["application__slug", "namespace"]
+    fields = [
+        "application", "environment", "cluster", "namespace", "kind", "timeout_seconds", "overrides",
+        "deployment_sequence", "created_at",
+    ]  # fmt: skip
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Target]:
+        return Target.objects.defer("database_url", "cluster__kubeconfig")
+
+
+class StepInline(admin.TabularInline):  # type: ignore[type-arg]
+    model = Step
+    extra = 0
+    can_delete = False
+    fields = ["position", "name", "status", "message", "attempts", "started_at", "completed_at"]
+    readonly_fields = ["position", "name", "status", "message", "attempts", "started_at", "completed_at"]
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+@admin.register(Deployment)
+class DeploymentAdmin(LookOnlyAdmin):
+    list_display = ["release", "environment", "kind", "status", "deployed_by", "created_at", "completed_at"]
+    list_filter = ["status", "kind", "environment"]
+    list_select_related = ["release__application", "environment", "deployed_by"]
+    search_fields = ["=id", "application__slug", "release__version"]
+    fields = [
+        "release", "environment", "target", "kind", "status", "automatic", "deployed_by", "reason", "not_before",
+        "not_after", "rolls_back", "sequence", "created_at", "started_at", "completed_at", "error_message", "gates",
+        "release_digest", "cancel_requested_at", "cancel_requested_by", "claimed_until", "wake_at",
+    ]  # fmt: skip
+    inlines = [StepInline]
+    actions = ["cancel"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Deployment]:
+        return Deployment.objects.defer(*LONG)
+
+    @admin.action(description="Cancel the selected deployments", permissions=["view"])
+    def cancel(self, request: Request, queryset: QuerySet[Deployment]) -> None:
+        for deployment in queryset.select_related("target__application", "target__environment"):
+            try:
+                services.cancel_deployment(actor=request.actor, deployment=deployment)
+            except DomainError as error:
+                self.message_user(request, f"{deployment}: {error.message}", level=messages.ERROR)
+            else:
+                self.message_user(request, f"{deployment} stops at the next safe point.")
+
+
+@admin.register(Step)
+class StepAdmin(LookOnlyAdmin):
+    list_display = ["deployment", "position", "name", "status", "attempts", "started_at", "completed_at"]
+    list_filter = ["status", "name"]
+    list_select_related = ["deployment__release__application", "deployment__environment"]
+    fields = ["deployment", "position", "name", "status", "message", "attempts", "started_at", "completed_at"]
+
+
+@admin.register(LogLine)
+class LogLineAdmin(LookOnlyAdmin):
+    list_display = ["created_at", "deployment", "step", "level", "message"]
+    list_filter = ["level", "step"]
+    list_select_related = ["deployment__release__application", "deployment__environment"]
+    search_fields = ["=deployment__id"]
+    ordering = ["-id"]
+
+
+@admin.register(DeploymentApproval)
+class DeploymentApprovalAdmin(LookOnlyAdmin):
+    list_display = ["deployment", "user", "decision", "comment", "created_at"]
+    list_filter = ["decision"]
+    list_select_related = ["deployment__release__application", "deployment__environment", "user"]
