@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import BooleanField, ExpressionWrapper, Q
+from django.db.models.functions import Now
 from django.utils.timesince import timeuntil
 
 from deployments.models import Deployment
@@ -126,10 +127,16 @@ def _ahead(deployment: Deployment) -> Deployment | None:
         .exclude(pk=deployment.pk)
         .filter(Q(created_at__lte=deployment.created_at) | Q(kind=DeploymentKind.ROLLBACK))
         .select_related("release__application")
+        # Woken, so what its gates said last may no longer hold: it looks first.
+        .annotate(woken=ExpressionWrapper(Q(wake_at__lte=Now()), output_field=BooleanField()))
         .order_by("created_at", "id")
     )
     for other in pending:
         earlier = (other.created_at, other.pk) < (deployment.created_at, deployment.pk)
-        if (earlier or other.is_rollback) and all(gate["open"] or gate["kind"] == "turn" for gate in other.gates):
+        if (earlier or other.is_rollback) and (other.woken or _waits_for_its_turn_only(other)):
             return other
     return None
+
+
+def _waits_for_its_turn_only(deployment: Deployment) -> bool:
+    return all(gate["open"] or gate["kind"] == "turn" for gate in deployment.gates)

@@ -97,6 +97,8 @@ def _start_or_wait(deployment: Deployment, now: datetime) -> timedelta | None:
             return None
     if not closed and _start(deployment, now):
         return AT_ONCE
+    if any(gate.kind != "turn" for gate in closed):
+        wake_those_behind(deployment)
     times = [gate.opens_at - now for gate in closed if gate.opens_at]
     return max(min([*times, GATE_PAUSE]), timedelta(milliseconds=200))
 
@@ -108,8 +110,6 @@ def _remember_gates(deployment: Deployment, gates: list[Gate]) -> None:
     deployment.gates = rows
     deployment.save(update_fields=["gates"])
     announce(deployment)
-    if any(not gate.open and gate.kind != "turn" for gate in gates):
-        wake_those_behind(deployment)
 
 
 def _start(deployment: Deployment, now: datetime) -> bool:

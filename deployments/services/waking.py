@@ -21,7 +21,7 @@ def wake(*deployment_ids: UUID) -> None:
     locked = list(rows.order_by("created_at", "id").select_for_update(of=("self",)).values_list("pk", flat=True))
     rows = Deployment.objects.filter(pk__in=locked)
     rows.update(wake_at=Now())
-    for deployment_id in rows.filter(unclaimed).values_list("pk", flat=True):
+    for deployment_id in rows.filter(unclaimed).order_by("created_at").values_list("pk", flat=True):
         enqueue(TICK, deployment_id)
 
 

@@ -5,11 +5,14 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from accounts.models import Team
 from audit.models import Event
 from deployments import services
-from deployments.models import Deployment
+from deployments.models import Deployment, Environment
 from deployments.targets.base import Errored, Failed, Running, Succeeded
 from releasemgr.core.errors import WrongState
+from releases.models import ApprovalRule
+from tests import factories
 from tests.engine.conftest import Crew, ScriptedTarget
 from tests.factories import actor
 
@@ -215,3 +218,38 @@ def test_there_is_nothing_to_roll_back_to_after_the_first_deployment(crew: Crew,
 
     with pytest.raises(WrongState, match="no earlier release"):
         services.rollback_deployment(actor=actor(crew.deployer), deployment=only, reason="Carts are empty")
+
+
+def test_whoever_asked_first_looks_first_when_both_were_woken(crew: Crew, world: ScriptedTarget, team: Team) -> None:
+    """The earlier one was blocked when it looked last; what has changed since, it must see before it is overtaken."""
+    development = factories.environment("development")
+    first_stop = factories.target(crew.application, development, crew.place.cluster)
+    Environment.objects.filter(pk=crew.place.environment_id).update(requires=development)
+    crew.place.environment.refresh_from_db()
+    old = [crew.deploy("1.0.0"), crew.deploy("2.0.0")]
+    for deployment in old:
+        crew.run(deployment)
+    for deployment in old:
+        crew.run(
+            services.start_deployment(
+                actor=actor(crew.deployer), release=deployment.release, environment=first_stop.environment
+            )
+        )
+
+    crew.run(old[1])
+    assert old[1].status == "pending", "the first one has not looked again yet"
+    crew.run(old[0])
+    crew.run(old[1])
+    assert old[0].status == old[1].status == "succeeded"
+    assert old[0].started_at < old[1].started_at
+
+
+def test_a_blocked_deployment_lets_the_next_one_pass(crew: Crew, world: ScriptedTarget) -> None:
+    rule = ApprovalRule.objects.create(environment=crew.place.environment)
+    blocked = crew.run(crew.deploy("1.0.0"))
+    assert blocked.gates[-1]["kind"] == "approval"
+
+    passing = crew.deploy("2.0.0")
+    services.approve_deployment(actor=actor(crew.approver), deployment=passing)
+    assert crew.run(passing).status == "succeeded"
+    assert rule.count == 1
