@@ -30,7 +30,9 @@ def too_large(request: HttpRequest) -> HttpResponse:
         response = HttpResponse(status=413, headers={"HX-Reswap": "none"})
         add_toast(response, TOO_LARGE, level="danger")
         return response
-    return render(request, "errors/400.html", {"message": TOO_LARGE, "next": "Go back; your form is there."}, status=413)
+    return render(
+        request, "errors/400.html", {"message": TOO_LARGE, "next": "Go back; your form is there."}, status=413
+    )
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
