@@ -26,7 +26,8 @@ SHARED_PROCESSORS: list[Any] = [
 
 def _renderer(*, human_readable: bool) -> Any:
     if human_readable:
-        return structlog.dev.ConsoleRenderer(colors=False)
+        # Plain: with rich installed the default shows every local variable, credentials among them.
+        return structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
     return ecs_logging.StructlogFormatter()
 
 
