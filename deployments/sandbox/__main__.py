@@ -22,6 +22,7 @@ def main() -> int:
         state_dir=arguments.state_dir,
         speed=arguments.speed,
         namespaces=arguments.namespace,
+        tls=arguments.tls,
     )
     try:
         server.start()
@@ -51,6 +52,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--kubeconfig-out", type=Path, required=True, help="the kubeconfig to write")
     parser.add_argument("--speed", type=float, default=1.0, help="how many times faster containers start and end")
     parser.add_argument("--namespace", action="append", default=[], help="a namespace to make; may stand many times")
+    parser.add_argument("--tls", action="store_true", help="with a certificate of its own, as kubectl needs it")
     return parser.parse_args()
 
 

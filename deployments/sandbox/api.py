@@ -137,7 +137,7 @@ class Api:
         body = _body(request)
         kind, namespace, name = target.kind, target.namespace, target.name
         if target.subresource == "scale":
-            obj = self._cluster.patch(kind, namespace, name, lambda old: scaled(old, body), options)
+            obj = self._cluster.patch(kind, namespace, name, lambda old: scaled(old, body), options, "scale")
             return _written(read_scale(kind, obj), options)
         return _written(self._cluster.update(kind, namespace, name, body, options, target.subresource), options)
 
@@ -154,7 +154,7 @@ class Api:
         change = _change(content_type, body, kind)
         if target.subresource == "scale":
             obj = self._cluster.patch(
-                kind, namespace, name, lambda old: scaled(old, change(read_scale(kind, old))), options
+                kind, namespace, name, lambda old: scaled(old, change(read_scale(kind, old))), options, "scale"
             )
             return _written(read_scale(kind, obj), options)
         return _written(self._cluster.patch(kind, namespace, name, change, options, target.subresource), options)
@@ -206,7 +206,10 @@ def _openapi(parts: list[str]) -> Response:
 
 
 def _body(request: Request) -> Any:
-    """The body as JSON or YAML. Raises ApiError 400."""
+    """The body as JSON or YAML. Raises ApiError 400, or 415 for the binary formats."""
+    if "protobuf" in request.headers.get("content-type", "") or "cbor" in request.headers.get("content-type", ""):
+        message = "the body of the request was in an unknown format - accepted media types include: "
+        raise ApiError(415, f"{message}application/json, application/yaml", "UnsupportedMediaType", {})
     try:
         return json.loads(request.body)
     except ValueError:

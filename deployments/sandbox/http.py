@@ -1,4 +1,4 @@
-"""HTTP/1.1 on asyncio: keep-alive, whole bodies in, whole or chunked answers out. No TLS, loopback only."""
+"""HTTP/1.1 on asyncio: keep-alive, whole bodies in, whole or chunked answers out."""
 
 import asyncio
 import json

@@ -1,5 +1,6 @@
 """The file by which clients find the cluster."""
 
+import base64
 import os
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,15 @@ import yaml
 from deployments.sandbox.identity import Identity
 
 
-def kubeconfig(url: str, identity: Identity) -> dict[str, Any]:
+def kubeconfig(url: str, identity: Identity, certificate: str = "") -> dict[str, Any]:
+    """`certificate`: the PEM by which the server is known, when it speaks TLS."""
+    cluster = {"server": url}
+    if certificate:
+        cluster["certificate-authority-data"] = base64.b64encode(certificate.encode()).decode()
     return {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": "sandbox", "cluster": {"server": url}}],
+        "clusters": [{"name": "sandbox", "cluster": cluster}],
         "users": [{"name": identity.user, "user": {"token": identity.token}}],
         "contexts": [{"name": "sandbox", "context": {"cluster": "sandbox", "user": identity.user}}],
         "current-context": "sandbox",

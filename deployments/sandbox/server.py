@@ -22,6 +22,7 @@ from deployments.sandbox.identity import Identities, Identity, administrator, vi
 from deployments.sandbox.kubeconfig import kubeconfig
 from deployments.sandbox.snapshot import Snapshot
 from deployments.sandbox.store import HISTORY, Store
+from deployments.sandbox.tls import kept_certificate, make_certificate, public_part, server_context
 from deployments.sandbox.watch import Watches
 
 logger = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class SandboxServer:
     speed: how many times faster than real time containers start, crash and end (deadlines of specs stay as they are).
     state_dir: where the cluster is kept between starts; None keeps nothing.
     port 0: a free one. identities: who may ask; by default an administrator and a viewer without rights.
+    tls: with a certificate of its own, which the kubeconfig carries; kubectl sends its token only then.
     namespaces: made at the start where they are missing, beside those that every cluster has.
     """
 
@@ -62,6 +64,7 @@ class SandboxServer:
         history: int = HISTORY,
         identities: Sequence[Identity] = (),
         namespaces: Sequence[str] = (),
+        tls: bool = False,
     ) -> None:
         self.requests: deque[Exchange] = deque(maxlen=_LOGGED)
         self._port = port
@@ -70,6 +73,9 @@ class SandboxServer:
         self._snapshot = Snapshot(state_dir) if state_dir else None
         token = self._snapshot.token() if self._snapshot else secrets.token_urlsafe(24)
         self.identities = tuple(identities) or (administrator(token), viewer())
+        self._certificate = ""
+        if tls:
+            self._certificate = kept_certificate(state_dir, HOST) if state_dir else make_certificate(HOST)
         self._store = Store(history=history)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -89,7 +95,7 @@ class SandboxServer:
     def url(self) -> str:
         if not self._address:
             raise RuntimeError("the sandbox cluster has not been started")
-        return f"http://{self._address}"
+        return f"{'https' if self._certificate else 'http'}://{self._address}"
 
     @property
     def kubeconfig(self) -> dict[str, Any]:
@@ -98,7 +104,7 @@ class SandboxServer:
 
     def kubeconfig_of(self, user: str) -> dict[str, Any]:
         identity = next(item for item in self.identities if item.user == user)
-        return kubeconfig(self.url, identity)
+        return kubeconfig(self.url, identity, public_part(self._certificate) if self._certificate else "")
 
     def start(self) -> None:
         """Returns when requests are answered. Raises OSError when the port is taken."""
@@ -158,7 +164,8 @@ class SandboxServer:
         if self._snapshot:
             self._snapshot.follow(self._store)
         api = Api(cluster, self._watches, Identities(self.identities), self._address)
-        server = await self._loop.create_server(lambda: self._connection(api), sock=listener)
+        context = server_context(self._certificate) if self._certificate else None
+        server = await self._loop.create_server(lambda: self._connection(api), sock=listener, ssl=context)
         ready.set()
         await self._ended.wait()
         server.close()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from deployments.sandbox.kubeconfig import write_kubeconfig
 from deployments.sandbox.server import SandboxServer
 from tests.sandbox.manifests import deployment
 from tests.sandbox.replay import Client
@@ -88,3 +89,23 @@ def test_a_taken_port_is_one_clear_sentence(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert f"cannot listen on port {port}" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_kubectl_applies_and_waits_for_the_rollout(tmp_path: Path) -> None:
+    manifest, kubeconfig = tmp_path / "web.yaml", tmp_path / "kubeconfig"
+    manifest.write_text(yaml.safe_dump(deployment("registry.example/web:1")))
+    kubectl = Path(sys.executable).parent / "kubectl"
+
+    def run(*arguments: str) -> str:
+        environment = {"KUBECONFIG": str(kubeconfig), "HOME": str(tmp_path)}
+        command = [str(kubectl), *arguments]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=20, check=False)
+        return done.stdout + done.stderr
+
+    with SandboxServer(tls=True, speed=10) as server:
+        write_kubeconfig(kubeconfig, server.kubeconfig)
+        applied = run("apply", "-f", str(manifest))
+        rolled_out = run("rollout", "status", "deployment/web", "--timeout=10s")
+
+    assert applied == "deployment.apps/web created\n"
+    assert "successfully rolled out" in rolled_out
