@@ -24,11 +24,11 @@ SHARED_PROCESSORS: list[Any] = [
 ]
 
 
-def _renderer(*, human_readable: bool) -> Any:
+def _renderers(*, human_readable: bool) -> list[Any]:
     if human_readable:
         # Plain: with rich installed the default shows every local variable, credentials among them.
-        return structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
-    return ecs_logging.StructlogFormatter()
+        return [structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)]
+    return [structlog.processors.format_exc_info, ecs_logging.StructlogFormatter()]
 
 
 def logging_config(*, human_readable: bool, level: str) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def logging_config(*, human_readable: bool, level: str) -> dict[str, Any]:
                 "()": structlog.stdlib.ProcessorFormatter,
                 "processors": [
                     structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                    _renderer(human_readable=human_readable),
+                    *_renderers(human_readable=human_readable),
                 ],
                 "foreign_pre_chain": SHARED_PROCESSORS,
             }
