@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import BooleanField, ExpressionWrapper, Q
+from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.timesince import timeuntil
 
@@ -122,18 +122,13 @@ def turn(deployment: Deployment, now: datetime) -> Gate | None:
 
 
 def _ahead(deployment: Deployment) -> Deployment | None:
-    pending = (
-        Deployment.objects.filter(target=deployment.target_id, status=DeploymentStatus.PENDING)
-        .exclude(pk=deployment.pk)
-        .filter(Q(created_at__lte=deployment.created_at) | Q(kind=DeploymentKind.ROLLBACK))
-        .select_related("release__application")
-        # Woken, so what its gates said last may no longer hold: it looks first.
-        .annotate(woken=ExpressionWrapper(Q(wake_at__lte=Now()), output_field=BooleanField()))
-        .order_by("created_at", "id")
-    )
-    for other in pending:
-        earlier = (other.created_at, other.pk) < (deployment.created_at, deployment.pk)
-        if (earlier or other.is_rollback) and (other.woken or _waits_for_its_turn_only(other)):
+    pending = Deployment.objects.filter(target=deployment.target_id, status=DeploymentStatus.PENDING)
+    earlier = Q(created_at__lt=deployment.created_at) | Q(created_at=deployment.created_at, pk__lt=deployment.pk)
+    others = pending.filter(earlier | Q(kind=DeploymentKind.ROLLBACK)).exclude(pk=deployment.pk)
+    # Woken, so what its gates said last may no longer hold: it looks first.
+    woken = set(others.filter(wake_at__lte=Now()).values_list("pk", flat=True))
+    for other in others.select_related("release__application").order_by("created_at", "id"):
+        if other.pk in woken or _waits_for_its_turn_only(other):
             return other
     return None
 

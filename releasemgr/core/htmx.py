@@ -14,7 +14,7 @@ from releasemgr.core.errors import DomainError
 def is_partial(request: HttpRequest) -> bool:
     """Asked by htmx for a part of the page; a boosted link wants the whole."""
     htmx = getattr(request, "htmx", None)
-    return bool(htmx) and not htmx.boosted and not htmx.history_restore_request
+    return htmx is not None and bool(htmx) and not htmx.boosted and not htmx.history_restore_request
 
 
 def render_page_or_partial(

@@ -4,13 +4,14 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
 from releasemgr.core.errors import Invalid, WrongState
 from releasemgr.core.htmx import go
+from releasemgr.core.requests import Request
 from releases import selectors, services
 from releases.forms import ApplicationForm
 from releases.models import Application
@@ -22,7 +23,7 @@ LAST_RELEASES = 10
 
 @login_required
 @require_GET
-def application_list(request: HttpRequest) -> HttpResponse:
+def application_list(request: Request) -> HttpResponse:
     context = {
         "applications": selectors.application_list(request.actor),
         "may_set_up": can_set_up(request.actor),
@@ -32,7 +33,7 @@ def application_list(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_GET
-def application_detail(request: HttpRequest, reference: str) -> HttpResponse:
+def application_detail(request: Request, reference: str) -> HttpResponse:
     application = selectors.application_by_slug_or_id(request.actor, reference)
     context = {
         "application": application,
@@ -46,7 +47,7 @@ def application_detail(request: HttpRequest, reference: str) -> HttpResponse:
 
 @login_required
 @require_http_methods(["GET", "POST"])
-def application_create(request: HttpRequest) -> HttpResponse:
+def application_create(request: Request) -> HttpResponse:
     require_set_up(request.actor)
     form = ApplicationForm(request.POST or None, actor=request.actor)
     if request.method == "GET":
@@ -56,7 +57,7 @@ def application_create(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_http_methods(["GET", "POST"])
-def application_edit(request: HttpRequest, reference: str) -> HttpResponse:
+def application_edit(request: Request, reference: str) -> HttpResponse:
     application = selectors.application_by_slug_or_id(request.actor, reference)
     require_set_up(request.actor)
     initial = {name: getattr(application, name) for name in ("name", "team", "repository", "description")}
@@ -72,7 +73,7 @@ def application_edit(request: HttpRequest, reference: str) -> HttpResponse:
 
 
 def _save(
-    request: HttpRequest, form: ApplicationForm, save: Any, *, application: Application | None = None
+    request: Request, form: ApplicationForm, save: Any, *, application: Application | None = None
 ) -> HttpResponse:
     if not form.is_valid():
         return _show(request, form, application=application, status=422)
@@ -86,7 +87,7 @@ def _save(
 
 
 def _show(
-    request: HttpRequest, form: ApplicationForm, *, application: Application | None = None, status: int = 200
+    request: Request, form: ApplicationForm, *, application: Application | None = None, status: int = 200
 ) -> HttpResponse:
     context = {"form": form, "application": application}
     return render(request, "releases/application_form.html", context, status=status)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
@@ -14,6 +14,7 @@ from django_htmx.http import reswap, retarget, trigger_client_event
 
 from releasemgr.core.errors import Invalid, WrongState
 from releasemgr.core.htmx import add_toast, go, is_partial
+from releasemgr.core.requests import Request
 from releases import selectors, services
 from releases.forms import DecisionForm, RejectionForm
 from releases.models import Release
@@ -25,7 +26,7 @@ Move = Callable[[], Release]
 
 @login_required
 @require_POST
-def submit(request: HttpRequest, pk: UUID) -> HttpResponse:
+def submit(request: Request, pk: UUID) -> HttpResponse:
     release = selectors.get_release(request.actor, pk)
     move = partial(services.submit_release, actor=request.actor, release=release)
     return _move(request, pk, move, done=f"{release} is in review.")
@@ -33,7 +34,7 @@ def submit(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @login_required
 @require_POST
-def cancel(request: HttpRequest, pk: UUID) -> HttpResponse:
+def cancel(request: Request, pk: UUID) -> HttpResponse:
     release = selectors.get_release(request.actor, pk)
     move = partial(services.cancel_release, actor=request.actor, release=release)
     return _move(request, pk, move, done=f"{release} is cancelled.")
@@ -41,18 +42,18 @@ def cancel(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @login_required
 @require_http_methods(["GET", "POST"])
-def approve(request: HttpRequest, pk: UUID) -> HttpResponse:
+def approve(request: Request, pk: UUID) -> HttpResponse:
     return _decide(request, pk, form_class=DecisionForm, service=services.approve_release, verb="approve")
 
 
 @login_required
 @require_http_methods(["GET", "POST"])
-def reject(request: HttpRequest, pk: UUID) -> HttpResponse:
+def reject(request: Request, pk: UUID) -> HttpResponse:
     return _decide(request, pk, form_class=RejectionForm, service=services.reject_release, verb="reject")
 
 
 def _decide(
-    request: HttpRequest, pk: UUID, *, form_class: type[DecisionForm], service: Callable[..., Release], verb: str
+    request: Request, pk: UUID, *, form_class: type[DecisionForm], service: Callable[..., Release], verb: str
 ) -> HttpResponse:
     """GET shows the dialog (a page without htmx), POST decides about the content whose digest it carries."""
     release = selectors.get_release(request.actor, pk)
@@ -71,12 +72,12 @@ def _decide(
         return _ask(request, release, form, verb, status=422)
 
 
-def _ask(request: HttpRequest, release: Release, form: DecisionForm, verb: str, *, status: int = 200) -> HttpResponse:
+def _ask(request: Request, release: Release, form: DecisionForm, verb: str, *, status: int = 200) -> HttpResponse:
     template = "releases/partials/decision_dialog.html" if is_partial(request) else "releases/release_decide.html"
     return render(request, template, {"release": release, "form": form, "verb": verb}, status=status)
 
 
-def _move(request: HttpRequest, pk: UUID, move: Move, *, done: str) -> HttpResponse:
+def _move(request: Request, pk: UUID, move: Move, *, done: str) -> HttpResponse:
     """Make the move, then show the release as it is now; when somebody else was first, so too, with the reason."""
     if not is_partial(request):
         move()
@@ -89,7 +90,7 @@ def _move(request: HttpRequest, pk: UUID, move: Move, *, done: str) -> HttpRespo
     return _show(request, pk, message=done, level="success")
 
 
-def _show(request: HttpRequest, pk: UUID, *, message: str, level: str, status: int = 200) -> HttpResponse:
+def _show(request: Request, pk: UUID, *, message: str, level: str, status: int = 200) -> HttpResponse:
     release = selectors.get_release(request.actor, pk)
     context = release_context(request.actor, release)
     response = render(request, "releases/partials/release.html", context, status=status)

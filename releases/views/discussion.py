@@ -4,13 +4,14 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from releasemgr.core.errors import Invalid
 from releasemgr.core.htmx import go, is_partial
+from releasemgr.core.requests import Request
 from releases import selectors, services
 from releases.forms import CommentForm
 from releases.policies import can_comment
@@ -18,7 +19,7 @@ from releases.policies import can_comment
 
 @login_required
 @require_http_methods(["GET", "POST"])
-def comments(request: HttpRequest, pk: UUID) -> HttpResponse:
+def comments(request: Request, pk: UUID) -> HttpResponse:
     """GET: the comments as they are now (the page refetches them). POST: one more, and an empty form for the next."""
     release = selectors.get_release(request.actor, pk)
     if request.method == "GET":

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.policies import require
 from releasemgr.core.errors import Invalid, WrongState
 from releasemgr.core.htmx import go, render_page_or_partial
+from releasemgr.core.requests import Request
 from releases import selectors, services
 from releases.forms import ReleaseForm, initial_of
 from releases.models import Application, Release
@@ -22,7 +23,7 @@ from releases.services.access import require_develop
 
 @login_required
 @require_http_methods(["GET", "POST"])
-def release_create(request: HttpRequest) -> HttpResponse:
+def release_create(request: Request) -> HttpResponse:
     """`?application=` chooses where, `?from=<release id>` starts from that release's content."""
     require(
         can_draft(request.actor),
@@ -53,7 +54,7 @@ def release_create(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_http_methods(["GET", "POST"])
-def release_edit(request: HttpRequest, pk: UUID) -> HttpResponse:
+def release_edit(request: Request, pk: UUID) -> HttpResponse:
     release = selectors.get_release(request.actor, pk)
     require_develop(request.actor, release.application)
     if request.method == "GET":
@@ -72,7 +73,7 @@ def release_edit(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @login_required
 @require_POST
-def release_delete(request: HttpRequest, pk: UUID) -> HttpResponse:
+def release_delete(request: Request, pk: UUID) -> HttpResponse:
     release = selectors.get_release(request.actor, pk)
     services.delete_release(actor=request.actor, release=release)
     messages.success(request, f"The draft {release} is deleted.")
@@ -81,7 +82,7 @@ def release_delete(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @login_required
 @require_GET
-def version_field(request: HttpRequest) -> HttpResponse:
+def version_field(request: Request) -> HttpResponse:
     """The version field again, with what follows the last release of the application that was chosen."""
     last = _last(_chosen(request, request.GET.get("application", "")))
     suggested = selectors.suggested_version(last)
@@ -93,26 +94,26 @@ def version_field(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_GET
-def image_row(request: HttpRequest) -> HttpResponse:
+def image_row(request: Request) -> HttpResponse:
     return render(request, "releases/partials/image_row.html", {"container": "", "reference": "", "is_new": True})
 
 
 @login_required
 @require_POST
-def text_preview(request: HttpRequest) -> HttpResponse:
+def text_preview(request: Request) -> HttpResponse:
     """The description as it will look."""
     return render(
         request, "releases/partials/text_preview.html", {"text": request.POST.get("description", "")[:20_000]}
     )
 
 
-def _source(request: HttpRequest) -> Release | None:
+def _source(request: Request) -> Release | None:
     """The release whose content is the starting point. Raises NotFound."""
     chosen = request.POST.get("from") or request.GET.get("from")
     return selectors.get_release(request.actor, chosen) if chosen else None
 
 
-def _chosen(request: HttpRequest, slug: str) -> Application | None:
+def _chosen(request: Request, slug: str) -> Application | None:
     """The application asked for, or the only one there is."""
     developed = selectors.developed_applications(request.actor)
     if slug:
@@ -125,7 +126,7 @@ def _last(application: Application | None) -> Release | None:
     return selectors.last_release(application) if application else None
 
 
-def _last_typed(request: HttpRequest) -> Release | None:
+def _last_typed(request: Request) -> Release | None:
     return _last(_chosen(request, request.POST.get("application", "")))
 
 
@@ -135,7 +136,7 @@ def _initial(source: Release | None) -> dict[str, Any]:
 
 
 def _show(
-    request: HttpRequest,
+    request: Request,
     form: ReleaseForm,
     *,
     source: Release | None = None,

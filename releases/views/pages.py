@@ -5,13 +5,14 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from releasemgr.core.actors import Actor
 from releasemgr.core.htmx import is_partial, render_page_or_partial
 from releasemgr.core.keyset import KeysetPage, keyset_page
+from releasemgr.core.requests import Request
 from releases import selectors, workflow
 from releases.content import mutable_images
 from releases.forms import CommentForm, ReleaseFilterForm
@@ -21,7 +22,7 @@ from releases.policies import can_comment, can_draft
 
 @login_required
 @require_GET
-def release_list(request: HttpRequest) -> HttpResponse:
+def release_list(request: Request) -> HttpResponse:
     form = ReleaseFilterForm(request.GET, actor=request.actor)
     valid = form.is_valid()
     page: KeysetPage[Release] = KeysetPage(rows=[])
@@ -50,7 +51,7 @@ def _filtered(actor: Actor, wanted: dict[str, Any]) -> Any:
 
 @login_required
 @require_GET
-def release_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
+def release_detail(request: Request, pk: UUID) -> HttpResponse:
     """The page; asked by htmx, its live part: where the release stands and what it holds."""
     release = selectors.get_release(request.actor, pk)
     context = release_context(request.actor, release)

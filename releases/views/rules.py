@@ -5,13 +5,14 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from releasemgr.core.errors import Invalid, WrongState
 from releasemgr.core.htmx import go
+from releasemgr.core.requests import Request
 from releases import selectors, services
 from releases.forms import ApprovalRuleForm
 from releases.models import ApprovalRule
@@ -23,14 +24,14 @@ FIELDS = ("application", "environment", "team", "role", "count", "expires_after_
 
 @login_required
 @require_GET
-def rule_list(request: HttpRequest) -> HttpResponse:
+def rule_list(request: Request) -> HttpResponse:
     context = {"rules": selectors.approval_rules(request.actor), "may_set_up": can_set_up(request.actor)}
     return render(request, "releases/rule_list.html", context)
 
 
 @login_required
 @require_http_methods(["GET", "POST"])
-def rule_create(request: HttpRequest) -> HttpResponse:
+def rule_create(request: Request) -> HttpResponse:
     require_set_up(request.actor)
     form = ApprovalRuleForm(request.POST or None, actor=request.actor)
     if request.method == "GET":
@@ -40,7 +41,7 @@ def rule_create(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_http_methods(["GET", "POST"])
-def rule_edit(request: HttpRequest, pk: UUID) -> HttpResponse:
+def rule_edit(request: Request, pk: UUID) -> HttpResponse:
     rule = selectors.get_approval_rule(request.actor, pk)
     require_set_up(request.actor)
     initial = {name: getattr(rule, name) for name in FIELDS}
@@ -57,14 +58,14 @@ def rule_edit(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 @login_required
 @require_POST
-def rule_delete(request: HttpRequest, pk: UUID) -> HttpResponse:
+def rule_delete(request: Request, pk: UUID) -> HttpResponse:
     rule = selectors.get_approval_rule(request.actor, pk)
     services.delete_approval_rule(actor=request.actor, rule=rule)
     messages.success(request, "The approval rule is deleted.")
     return go(request, reverse("releases:approval-rules"))
 
 
-def _save(request: HttpRequest, form: ApprovalRuleForm, save: Any, *, rule: ApprovalRule | None = None) -> HttpResponse:
+def _save(request: Request, form: ApprovalRuleForm, save: Any, *, rule: ApprovalRule | None = None) -> HttpResponse:
     if not form.is_valid():
         return _show(request, form, rule=rule, status=422)
     try:
@@ -77,6 +78,6 @@ def _save(request: HttpRequest, form: ApprovalRuleForm, save: Any, *, rule: Appr
 
 
 def _show(
-    request: HttpRequest, form: ApprovalRuleForm, *, rule: ApprovalRule | None = None, status: int = 200
+    request: Request, form: ApprovalRuleForm, *, rule: ApprovalRule | None = None, status: int = 200
 ) -> HttpResponse:
     return render(request, "releases/rule_form.html", {"form": form, "rule": rule}, status=status)
