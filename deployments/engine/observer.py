@@ -10,11 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import DatabaseError, connection
 
 from deployments.engine.followers import ClusterFollower
 from deployments.models import Cluster
 from deployments.services.waking import wake_due
+from releasemgr.core.errors import DomainError
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +33,8 @@ class Observer:
     stop: threading.Event
     chores: tuple[Chore, ...] = ()
     followers: dict[UUID, ClusterFollower] = field(default_factory=dict)
+    # The connection that holds the locks; with another one they are gone.
+    _session: object = field(default=None, init=False, repr=False)
 
     def run(self) -> None:
         """Until `stop` is set. Losing the database is waited out: the rows remember everything."""
@@ -53,7 +56,7 @@ class Observer:
         self._let_go_of_all()
 
     def _update_roster(self) -> None:
-        close_old_connections()
+        self._check_session()
         clusters = {cluster.pk: cluster for cluster in Cluster.objects.all()}
         for cluster_id, follower in list(self.followers.items()):
             cluster = clusters.get(cluster_id)
@@ -61,12 +64,25 @@ class Observer:
                 self._let_go(cluster_id)
         for cluster_id, cluster in clusters.items():
             if cluster_id not in self.followers and _try_lock(cluster_id):
-                self.followers[cluster_id] = ClusterFollower.start(cluster)
+                self._follow(cluster)
+
+    def _check_session(self) -> None:
+        connection.ensure_connection()
+        if connection.connection is not self._session:
+            self._let_go_of_all()
+            self._session = connection.connection
+
+    def _follow(self, cluster: Cluster) -> None:
+        try:
+            self.followers[cluster.pk] = ClusterFollower.start(cluster)
+        except DomainError as error:
+            # Its deployments are polled; the other clusters are none the worse.
+            Cluster.objects.filter(pk=cluster.pk).update(problem=error.message)
+            _unlock(cluster.pk)
 
     def _let_go(self, cluster_id: UUID) -> None:
         self.followers.pop(cluster_id).end()
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [_lock_key(cluster_id)])
+        _unlock(cluster_id)
 
     def _let_go_of_all(self) -> None:
         """The locks go with the connection, or with the process."""
@@ -81,6 +97,11 @@ def _try_lock(cluster_id: UUID) -> bool:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", [_lock_key(cluster_id)])
         row = cursor.fetchone()
     return bool(row and row[0])
+
+
+def _unlock(cluster_id: UUID) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_unlock(%s)", [_lock_key(cluster_id)])
 
 
 def _lock_key(cluster_id: UUID) -> int:
