@@ -9,7 +9,10 @@ from django.db.models.functions import Now
 from deployments.models import Deployment, Target
 from deployments.services.planning import TICK
 from deployments.statuses import DeploymentStatus
-from releasemgr.core.queue import enqueue
+from releasemgr.core.queue import enqueue, waiting_tasks
+
+# Workers empty such a queue within seconds, and what is due is found again by the next sweep.
+LONG_QUEUE = 200
 
 
 @transaction.atomic
@@ -42,11 +45,16 @@ def wake_those_behind(deployment: Deployment) -> None:
 
 
 def wake_due() -> int:
-    """Enqueue what is due and unclaimed: timers that ran out, work whose worker died, tasks that were lost."""
+    """Enqueue what is due and unclaimed: timers that ran out, work whose worker died, tasks that were lost.
+
+    Not while the queue is long: without workers each sweep would add the same ones once more.
+    """
     due = Deployment.objects.open().filter(
         Q(claimed_until__isnull=True) | Q(claimed_until__lt=Now()), wake_at__lte=Now()
     )
     ids = list(due.order_by("wake_at").values_list("pk", flat=True)[:500])
+    if not ids or waiting_tasks() >= LONG_QUEUE:
+        return 0
     for deployment_id in ids:
         enqueue(TICK, deployment_id)
     return len(ids)
