@@ -57,8 +57,8 @@ class Releases(ListMixin, RetrieveMixin, ApiViewSet):
     input_serializers: ClassVar = {
         "create": serializers.ReleaseInput,
         "partial_update": serializers.ReleaseChanges,
-        "approve": serializers.DecisionInput,
-        "reject": serializers.DecisionInput,
+        "approve": serializers.ReleaseDecisionInput,
+        "reject": serializers.ReleaseDecisionInput,
         "cancel": serializers.CancelInput,
         "add_comment": serializers.CommentInput,
         "write_notes": serializers.NotesBody,

@@ -171,7 +171,7 @@ class ReleaseOutput(serializers.ModelSerializer[Release]):
         return [ProgressOutput(each).data for each in progress]
 
 
-class DecisionInput(serializers.Serializer[Any]):
+class ReleaseDecisionInput(serializers.Serializer[Any]):
     comment = serializers.CharField(required=False, allow_blank=True, max_length=5000)
     digest = serializers.CharField(
         required=False,
