@@ -91,28 +91,29 @@ class Stack:
         with ExitStack() as processes:
 
             def run(name: str, *arguments: str) -> subprocess.Popen:
-                log = folder / f"{name}.log"
-                return processes.enter_context(running([sys.executable, *arguments], log=log, environment=environment))
+                command, log = [sys.executable, *arguments], folder / f"{name}.log"
+                return processes.enter_context(running(command, log=log, environment=environment))
 
             cluster = run("sandbox", "-m", *sandbox, "--kubeconfig-out", str(stack.kubeconfig))
             stack._await("sandbox", cluster, stack.kubeconfig.exists)
             prepare(stack)
-            run("workers", "manage.py", "qcluster")
-            run("observer", "manage.py", "observe")
+            others = [run("workers", "manage.py", "qcluster"), run("observer", "manage.py", "observe")]
             listen = ["--host", "127.0.0.1", "--port", str(urlsplit(stack.web).port)]
             quiet = ["--no-proxy-headers", "--lifespan", "off", "--no-access-log", "--log-level", "warning"]
             web = run("web", "-m", "uvicorn", "releasemgr.asgi:application", *listen, *quiet)
             stack._await("web", web, stack._is_ready)
             yield stack
+            # All are asked at once; after that each is waited for in turn.
+            for process in (web, *others):
+                process.send_signal(signal.SIGTERM)
 
-    def manage(self, *arguments: str) -> None:
-        """Runs a `manage.py` command to its end. Raises Broken with its last words."""
-        log = self.logs / f"{arguments[0]}.log"
-        command = [sys.executable, "manage.py", *arguments]
-        with log.open("wb") as output:
+    def run_once(self, name: str, *arguments: str) -> None:
+        """Python with these arguments, to its end. Raises Broken with its last words."""
+        command = [sys.executable, *arguments]
+        with (self.logs / f"{name}.log").open("wb") as output:
             done = subprocess.run(command, cwd=ROOT, env=self.environment, stdout=output, stderr=output, check=False)
         if done.returncode:
-            raise Broken(f"manage.py {arguments[0]} failed. Its last words:\n{self.last_words(arguments[0])}")
+            raise Broken(f"{name} failed. Its last words:\n{self.last_words(name)}")
 
     def _await(self, name: str, process: subprocess.Popen, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + START_SECONDS
