@@ -5,6 +5,7 @@
   const POLL = 5000;
   const light = document.getElementById("connection");
   const busy = new WeakSet();
+  const acting = new Set(); // buttons and forms whose POST is under way
   const changed = new Set();
   let socket = null;
   let subscribed = "";
@@ -28,6 +29,9 @@
     timer ??= setTimeout(flush, Math.max(0, last + EVERY - Date.now()));
   }
 
+  // A button stays in the page until its answer is there: an answer to what is gone can neither be shown nor told.
+  const holdsActing = (element) => [...acting].some((actor) => element.contains(actor));
+
   // An element that is still fetching keeps its topics for the next round: its answer may be older than the message.
   function flush() {
     timer = null;
@@ -38,7 +42,7 @@
     for (const element of watchers()) {
       const names = topicsOf(element).filter((name) => now.has(name));
       if (!names.length) continue;
-      if (busy.has(element)) late.push(...names);
+      if (busy.has(element) || holdsActing(element)) late.push(...names);
       else htmx.trigger(element, "live");
     }
     if (late.length) mark(late);
@@ -76,8 +80,19 @@
     };
   }
 
-  document.addEventListener("htmx:beforeRequest", (event) => busy.add(event.detail.elt));
-  document.addEventListener("htmx:afterRequest", (event) => busy.delete(event.detail.elt));
+  document.addEventListener("htmx:beforeRequest", ({ detail }) => {
+    (detail.requestConfig.verb === "get" ? busy : acting).add(detail.elt);
+  });
+  document.addEventListener("htmx:afterRequest", ({ detail }) => {
+    busy.delete(detail.requestConfig.elt);
+    acting.delete(detail.requestConfig.elt);
+  });
+  document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+    const { elt, verb } = detail.requestConfig;
+    if (verb !== "get" || !elt.dataset.live || !holdsActing(elt)) return;
+    detail.shouldSwap = false;
+    mark(topicsOf(elt));
+  });
   document.addEventListener("htmx:afterSettle", subscribe);
   document.addEventListener("visibilitychange", () => document.hidden || isOpen() || mark(topics()));
   setInterval(() => socket && !isOpen() && !document.hidden && mark(topics()), POLL);

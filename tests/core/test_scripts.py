@@ -147,6 +147,34 @@ def test_a_lost_socket_is_said_reopened_and_caught_up(site):
     expect(site.page.locator("#a")).to_have_text("happened meanwhile")
 
 
+BUTTON = '<button hx-post="/act" hx-target="#a" hx-swap="outerHTML">Act</button>'
+ACTIVE = f'<div id="a" data-live="deployment.1" hx-get="/a" hx-trigger="live" hx-swap="outerHTML">{BUTTON}</div>'
+
+
+@pytest.mark.parametrize("is_under_way", [True, False], ids=["refetch-under-way", "refetch-wanted"])
+def test_a_button_stays_until_its_answer_is_there(site, is_under_way):
+    held: dict[str, Route] = {}
+    site.answers["/a"] = ACTIVE
+    open_live(site, ACTIVE)
+    site.answers |= {where: lambda route, where=where: held.update({where: route}) for where in ("/a", "/act")}
+    if is_under_way:
+        site.say({"topic": "deployment.1"})
+        site.page.wait_for_timeout(300)
+    site.page.get_by_role("button", name="Act").click()
+    if is_under_way:
+        held["/a"].fulfill(body=ACTIVE, content_type="text/html")
+    else:
+        site.say({"topic": "deployment.1"})
+    site.page.wait_for_timeout(300)
+    site.answers["/a"] = ACTIVE.replace("Act<", "Act again<")
+    toast = json.dumps({"toast": {"message": "Done.", "level": "success"}})
+    headers = {"HX-Trigger": toast, "HX-Retarget": "#a", "HX-Reswap": "outerHTML"}
+    held["/act"].fulfill(body=ACTIVE, content_type="text/html", headers=headers)
+    expect(site.page.locator("#toasts .toast")).to_contain_text("Done.")
+    expect(site.page.get_by_role("button", name="Act again")).to_be_visible()
+    assert site.complaints == []
+
+
 def test_a_page_without_live_parts_opens_no_socket(site):
     site.open("<p>quiet</p>")
     site.page.wait_for_timeout(100)
