@@ -32,7 +32,8 @@ class Figure:
 
     @property
     def ratio(self) -> float | None:
-        return self.median / self.peer_median if self.peer_median else None
+        """None where the peer's figure is no duration: kubectl ends before the old pods are gone."""
+        return self.median / self.peer_median if self.peer_median and self.peer_median > 0 else None
 
     @property
     def is_met(self) -> bool | None:

@@ -1,7 +1,9 @@
 """An eye of our own on the cluster: when a rollout began and when it was done, by one clock for both candidates."""
 
+import base64
 import http.client
 import json
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -38,6 +40,7 @@ class Witness:
     namespace: str
     server: str
     token: str
+    tls: ssl.SSLContext
     sighting: Sighting | None = None
     pods: dict[str, Any] = field(default_factory=dict)
     moved: threading.Condition = field(default_factory=threading.Condition)
@@ -46,8 +49,10 @@ class Witness:
     @classmethod
     def of(cls, kubeconfig: Path, namespace: str) -> "Witness":
         content = yaml.safe_load(kubeconfig.read_text())
-        server = content["clusters"][0]["cluster"]["server"]
-        witness = cls(namespace, server, content["users"][0]["user"]["token"])
+        cluster = content["clusters"][0]["cluster"]
+        authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
+        tls = ssl.create_default_context(cadata=authority)
+        witness = cls(namespace, urlsplit(cluster["server"]).netloc, content["users"][0]["user"]["token"], tls)
         witness.create_namespace()
         for path, note in ((DEPLOYMENTS, witness._note_deployment), (PODS, witness._note_pod)):
             arguments = (path.format(namespace), note)
@@ -79,7 +84,7 @@ class Witness:
         return seen
 
     def _ask(self, method: str, path: str, body: str | None = None) -> http.client.HTTPConnection:
-        connection = http.client.HTTPConnection(urlsplit(self.server).netloc, timeout=None)
+        connection = http.client.HTTPSConnection(self.server, context=self.tls)
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         connection.request(method, path, body=body, headers=headers)
         return connection
