@@ -16,7 +16,7 @@ CONFIG = "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c}}\ndata: {{x: {}}
 
 REFUSED = {
     "malformed YAML": ("a: [", "not valid YAML"),
-    "malformed YAML names the line": ("a: 1\nb: [", "line 2"),
+    "malformed YAML names the line": ("a: 1\nb: }", "line 2"),
     "plain text": ("hello", "not a Kubernetes object"),
     "no apiVersion": ("kind: Deployment", "needs apiVersion and kind"),
     "no name": ("apiVersion: v1\nkind: Service", "needs metadata.name"),
@@ -42,7 +42,7 @@ REFUSED = {
     "impossible date": ("x: !!timestamp soon", "explicit tag"),
     "infinity": (CONFIG.format(".inf"), "JSON cannot express"),
     "NUL by escape": (CONFIG.format(r'"\0"'), "JSON cannot express"),
-    "half a surrogate pair": (CONFIG.format(r'"\uD800"'), "JSON cannot express"),
+    "half a surrogate pair": (CONFIG.format(r'"\uD800"'), "invalid Unicode character"),
     "namespace that is no text": (
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c, namespace: [a]}",
         "namespace of ConfigMap c must be text",
