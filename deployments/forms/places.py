@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.forms.fields import InvalidJSONInput
 
 from deployments.models import Cluster, Environment, Target
 from deployments.policies import visible_clusters, visible_environments
@@ -101,7 +102,10 @@ class ClusterForm(RefusableForm):
 
 
 class PlainJsonField(forms.JSONField):
-    """JSON that the database can hold, however hostile."""
+    """JSON that the database can hold, however hostile; a mistake is shown as it was typed."""
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        return InvalidJSONInput(data or "")
 
     def to_python(self, value: Any) -> Any:
         try:

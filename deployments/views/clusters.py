@@ -32,7 +32,7 @@ def cluster_list(request: Request) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def cluster_create(request: Request) -> HttpResponse:
     require_set_up(request.actor)
-    form = ClusterForm(request.POST or None)
+    form = ClusterForm(request.POST if request.method == "POST" else None)
     if request.method == "GET":
         return _show(request, form)
     return _save(request, form, lambda: services.register_cluster(actor=request.actor, **form.cleaned_data))
@@ -44,7 +44,9 @@ def cluster_create(request: Request) -> HttpResponse:
 def cluster_edit(request: Request, reference: str) -> HttpResponse:
     cluster = selectors.get_cluster(request.actor, reference)
     require_set_up(request.actor)
-    form = ClusterForm(request.POST or None, cluster=cluster, initial={"name": cluster.name})
+    form = ClusterForm(
+        request.POST if request.method == "POST" else None, cluster=cluster, initial={"name": cluster.name}
+    )
     if request.method == "GET":
         return _show(request, form, name=cluster.name)
     return _save(

@@ -36,9 +36,9 @@ def start(request: Request, release_id: UUID, environment: str) -> HttpResponse:
     release = get_release(request.actor, release_id)
     place = selectors.get_environment(request.actor, environment)
     require_deploy(request.actor, selectors.target_of(release.application, place))
-    form = StartForm(request.POST or None)
     if request.method == "GET":
         return _ask_to_start(request, release, place, StartForm())
+    form = StartForm(request.POST)
     if not form.is_valid():
         return _ask_to_start(request, release, place, form, status=422)
     try:

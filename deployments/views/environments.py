@@ -49,7 +49,7 @@ def environment_detail(request: Request, reference: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def environment_create(request: Request) -> HttpResponse:
     require_set_up(request.actor)
-    form = EnvironmentForm(request.POST or None, actor=request.actor)
+    form = EnvironmentForm(request.POST if request.method == "POST" else None, actor=request.actor)
     if request.method == "GET":
         return _show(request, form)
     return _save(request, form, lambda: services.create_environment(actor=request.actor, **form.cleaned_data))
@@ -61,7 +61,12 @@ def environment_edit(request: Request, reference: str) -> HttpResponse:
     environment = selectors.get_environment(request.actor, reference)
     require_set_up(request.actor)
     initial = {name: getattr(environment, name) for name in FIELDS}
-    form = EnvironmentForm(request.POST or None, actor=request.actor, environment=environment, initial=initial)
+    form = EnvironmentForm(
+        request.POST if request.method == "POST" else None,
+        actor=request.actor,
+        environment=environment,
+        initial=initial,
+    )
     if request.method == "GET":
         return _show(request, form, environment=environment)
     return _save(

@@ -30,7 +30,7 @@ def target_create(request: Request) -> HttpResponse:
     require_set_up(request.actor)
     asked = {name: request.GET.get(name, "") for name in ("application", "environment")}
     initial = asked | {"namespace": asked["application"]}
-    form = TargetForm(request.POST or None, actor=request.actor, initial=initial)
+    form = TargetForm(request.POST if request.method == "POST" else None, actor=request.actor, initial=initial)
     if request.method == "GET":
         return _show(request, form)
     return _save(request, form, lambda: services.create_target(actor=request.actor, **form.changes()))
@@ -43,7 +43,9 @@ def target_edit(request: Request, pk: UUID) -> HttpResponse:
     target = selectors.get_target(request.actor, pk)
     require_set_up(request.actor)
     initial = {name: getattr(target, name) for name in FIELDS}
-    form = TargetForm(request.POST or None, actor=request.actor, target=target, initial=initial)
+    form = TargetForm(
+        request.POST if request.method == "POST" else None, actor=request.actor, target=target, initial=initial
+    )
     if request.method == "GET":
         return _show(request, form, target=target)
     return _save(
