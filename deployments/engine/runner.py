@@ -14,7 +14,7 @@ from deployments.engine import claims, endings
 from deployments.engine.claims import Claim, LostClaim, fenced
 from deployments.engine.gates import Gate, ask_gates
 from deployments.engine.recovery import is_overdue, pause_after
-from deployments.engine.steps import run_step
+from deployments.engine.steps import looks_at_nothing, run_step
 from deployments.models import Deployment, Step, Target
 from deployments.services.planning import render_again
 from deployments.services.waking import wake_those_behind
@@ -167,10 +167,15 @@ def _save(deployment: Deployment, step: Step, result: StepResult, now: datetime)
 
 
 def _after_success(deployment: Deployment, now: datetime) -> timedelta | None:
-    if _open_step(deployment) is not None:
-        return AT_ONCE
-    endings.succeed(deployment, now=now)
-    return None
+    step = _open_step(deployment)
+    if step is None:
+        endings.succeed(deployment, now=now)
+        return None
+    if deployment.cancel_requested_at is None and looks_at_nothing(deployment, step):
+        # A tick of its own would only cost time.
+        move_step(step, to=StepStatus.RUNNING, started_at=now, message="")
+        return _save(deployment, step, run_step(deployment, step, now=now), now)
+    return AT_ONCE
 
 
 def _gave_up(deployment: Deployment, step: Step, result: Running | Errored) -> str:

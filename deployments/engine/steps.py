@@ -46,6 +46,11 @@ def run_step(deployment: Deployment, step: Step, *, now: datetime) -> StepResult
     return verify(adapter, work, checkpoint=step.checkpoint, now=now, window=window)
 
 
+def looks_at_nothing(deployment: Deployment, step: Step) -> bool:
+    """Verifying for no time at all: it succeeds without a look at the cluster."""
+    return step.name == StepName.VERIFY and not deployment.environment.verify_seconds
+
+
 def verify(
     adapter: Target, work: Work, *, checkpoint: Mapping[str, Any], now: datetime, window: timedelta
 ) -> StepResult:
