@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import StreamingHttpResponse
+from django.http import HttpResponse
 from rest_framework.exceptions import ValidationError
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
@@ -18,7 +18,7 @@ PAGE, MOST = 200, 1000
 
 
 class PlainTextRenderer(BaseRenderer):
-    """Takes part in the choice of the format; the text itself is streamed."""
+    """Takes part in the choice of the format; the text is put together below."""
 
     media_type = "text/plain"
     format = "txt"
@@ -58,8 +58,8 @@ def log_body(request: Request, lines: QuerySet[LogLine], limit: int) -> dict[str
     return {"results": LogLineOutput(page, many=True).data, "next": following or None}
 
 
-def as_plain_text(lines: QuerySet[LogLine]) -> StreamingHttpResponse:
-    return StreamingHttpResponse(_text_lines(lines), content_type="text/plain; charset=utf-8")
+def as_plain_text(lines: QuerySet[LogLine]) -> HttpResponse:
+    return HttpResponse(_text_lines(lines), content_type="text/plain; charset=utf-8")
 
 
 def _text_lines(lines: QuerySet[LogLine]) -> Iterator[str]:

@@ -113,7 +113,8 @@ def approvals(deployment: Deployment, now: datetime) -> Gate | None:
 def turn(deployment: Deployment, now: datetime) -> Gate | None:
     """One at a time in a target; rollbacks go first, then whoever asked first and waits for nothing else."""
     running = Deployment.objects.filter(target=deployment.target_id, status=DeploymentStatus.IN_PROGRESS)
-    first = running.select_related("release__application").first()
+    # A page may ask in the very moment in which it starts: nobody waits for themselves.
+    first = running.exclude(pk=deployment.pk).select_related("release__application").first()
     if first is None and not deployment.is_rollback:
         first = _ahead(deployment)
     if first is None:

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet, Subquery, Value, prefetch_related_objects
+from django.db.models.functions import Coalesce
 
 from deployments.models import Deployment, DeploymentApproval, Environment, Step, Target
 from deployments.policies import can_review, visible_deployments, visible_environments, visible_targets
-from deployments.selectors.deployments import LONG
 from deployments.statuses import OPEN, DeploymentStatus, StepStatus
 from releasemgr.core.actors import Actor
 from releases.models import Application, Approval, Release
@@ -19,6 +19,11 @@ from releases.statuses import ReleaseStatus
 
 Place = tuple[UUID, UUID]
 MOST_WAITING = 20
+SHOWN = (
+    "target_id", "application_id", "environment_id", "kind", "status", "sequence", "deployed_by_id", "gates",
+    "created_at", "started_at", "completed_at", "error_message", "cancel_requested_at", "release__version",
+    "release__application_id",
+)  # fmt: skip
 
 
 @dataclass
@@ -43,12 +48,12 @@ class Cell:
         return self.latest if self.latest is not None and self.latest.status in bad else None
 
     @property
-    def taken_back(self) -> Deployment | None:
-        """What runs came back with a rollback of this one."""
-        current = self.current
+    def taken_back(self) -> str:
+        """What runs came back with a rollback of this version."""
+        current: Any = self.current
         if current is None or self.latest is None or current.pk != self.latest.pk:
-            return None
-        return current.rolls_back
+            return ""
+        return current.taken_back_version or ""
 
     @property
     def health(self) -> str:
@@ -87,7 +92,7 @@ def board(actor: Actor, *, text: str = "", team: str = "") -> Board:
     environments = list(visible_environments(actor).order_by("position", "name"))
     applications = list(visible_applications(actor).select_related("team").defer("description").order_by("name", "id"))
     targets = list(_targets(actor))
-    deployments = list(_deployments(actor, targets))
+    deployments = _at_home(_deployments(actor, targets), applications, environments)
     cells = _cells(environments, targets, deployments)
     open_ones = sorted((each for each in deployments if each.is_open), key=_asked_at)
     return Board(
@@ -118,21 +123,41 @@ def _targets(actor: Actor) -> QuerySet[Target]:
 
 
 def _deployments(actor: Actor, targets: Iterable[Target]) -> QuerySet[Deployment]:
+    """Narrow rows: for hundreds of applications, making objects costs more than asking for them."""
     rows: list[Any] = list(targets)
     ids = {each.current_id for each in rows} | {each.latest_id for each in rows}
     decided = DeploymentApproval.objects.filter(deployment=OuterRef("pk"), user=actor.user_id)
-    steps = Step.objects.filter(status=StepStatus.RUNNING).only("deployment_id", "name", "status", "message")
     return (
         visible_deployments(actor)
         .filter(Q(pk__in=ids - {None}) | Q(status__in=OPEN))
-        .select_related(
-            "release__application__team", "application", "environment", "deployed_by", "rolls_back__release"
+        .select_related("release")
+        .only(*SHOWN)
+        .annotate(
+            is_decided=Exists(decided),
+            person=Coalesce("deployed_by__name", Value("")),
+            taken_back_version=F("rolls_back__release__version"),
         )
-        .defer(*LONG, *(f"rolls_back__{name}" for name in LONG if not name.startswith("application__")))
-        .annotate(is_decided=Exists(decided))
-        .prefetch_related(Prefetch("steps", steps, to_attr="running_steps"))
         .order_by()
     )
+
+
+def _at_home(
+    deployments: Iterable[Deployment], applications: Iterable[Application], environments: Iterable[Environment]
+) -> list[Deployment]:
+    """The deployments with their application and environment, which are loaded already, and with `running_steps`."""
+    by_application = {each.pk: each for each in applications}
+    by_environment = {each.pk: each for each in environments}
+    # What was set up since the first query is on the next board.
+    found = [
+        each for each in deployments if each.application_id in by_application and each.environment_id in by_environment
+    ]
+    for each in found:
+        each.application = each.release.application = by_application[each.application_id]
+        each.environment = by_environment[each.environment_id]
+    steps = Step.objects.filter(status=StepStatus.RUNNING).only("deployment_id", "name", "status", "message")
+    in_progress = [each for each in found if each.status == DeploymentStatus.IN_PROGRESS]
+    prefetch_related_objects(in_progress, Prefetch("steps", steps, to_attr="running_steps"))
+    return found
 
 
 def _cells(

@@ -94,10 +94,12 @@ def last_good(target: Target, *, before: Deployment | None = None, release: Rele
     return good.order_by("-sequence").first()
 
 
-def latest_started(target: Target) -> Deployment | None:
-    """The last deployment that touched, or touches, the target."""
-    started = Deployment.objects.filter(target=target, sequence__isnull=False)
-    return started.select_related("release__application").defer(*LONG).order_by("-sequence").first()
+def newest_after(deployment: Deployment) -> Deployment | None:
+    """The last deployment that touched, or touches, the same target after this one; None for one that never started."""
+    if deployment.sequence is None:
+        return None
+    later = Deployment.objects.filter(target=deployment.target_id, sequence__gt=deployment.sequence)
+    return later.select_related("release__application").defer(*LONG).order_by("-sequence").first()
 
 
 def rollback_choices(deployment: Deployment, limit: int = 20) -> list[Deployment]:

@@ -72,8 +72,7 @@ def deployment_context(actor: Actor, deployment: Deployment) -> dict[str, Any]:
     """What `partials/deployment.html` needs."""
     gates = gates_of(deployment, timezone.now())
     steps = list(deployment.steps.all())
-    newest = selectors.latest_started(deployment.target)
-    newer = newest if newest is not None and newest.pk != deployment.pk else None
+    newer = selectors.newest_after(deployment)
     return {
         "deployment": deployment,
         "steps": steps,

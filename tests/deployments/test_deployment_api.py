@@ -366,7 +366,7 @@ def test_the_log_as_text_obeys_no_terminal_codes(crew: Crew, world: ScriptedTarg
 
     answer = client.get(f"{DEPLOYMENTS}/{deployment.pk}/log", headers={"Accept": "text/plain"})
 
-    text = b"".join(answer.streaming_content).decode()  # type: ignore[attr-defined]
+    text = answer.content.decode()
     assert answer["Content-Type"].startswith("text/plain")
     assert "error rollout: <script>" in text
     assert "\x1b" not in text

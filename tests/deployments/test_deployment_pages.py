@@ -293,3 +293,30 @@ def test_what_a_secret_holds_is_not_among_the_objects(crew: Crew, world: Scripte
     assert "password" in page
     assert "CANARY" not in page
     assert "•••" in page
+
+
+def test_a_deployment_that_waits_is_not_replaced_by_what_runs(
+    crew: Crew, world: ScriptedTarget, browser_of: BrowserOf
+) -> None:
+    crew.run(crew.deploy("1.0.0"))
+    waiting = crew.deploy("2.0.0")
+
+    page = text_of(browser_of(crew.deployer).get(f"/deployments/{waiting.pk}"))
+
+    assert "Replaced by" not in page
+
+
+def test_dialogs_open_inside_the_dialog_and_do_not_take_its_place(
+    crew: Crew, world: ScriptedTarget, browser_of: BrowserOf
+) -> None:
+    """The live part around the buttons swaps itself whole, and its buttons would inherit that."""
+    ApprovalRule.objects.create(environment=crew.place.environment, count=1)
+    ended = crew.run(crew.deploy("1.0.0"))
+    Deployment.objects.filter(pk=ended.pk).update(status="succeeded", sequence=1)
+    waiting = crew.deploy("2.0.0")
+
+    for deployment in (ended, waiting):
+        page = " ".join(text_of(browser_of(crew.approver).get(f"/deployments/{deployment.pk}")).split())
+        openers = page.count('hx-target="#modal"')
+        assert openers > 0
+        assert page.count('hx-target="#modal" hx-swap="innerHTML"') == openers
