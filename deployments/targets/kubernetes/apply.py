@@ -23,7 +23,8 @@ def apply_objects(cluster: Cluster, work: Work) -> StepResult:
             log.append(_apply_fenced(cluster, item, work))
         except ClusterError as error:
             return _with_log(as_result(error), log)
-    return Succeeded(f"Applied {len(work.objects)} objects to {work.namespace}.", log=tuple(log))
+    count = f"{len(work.objects)} {'object' if len(work.objects) == 1 else 'objects'}"
+    return Succeeded(f"Applied {count} to {work.namespace}.", log=tuple(log))
 
 
 def _apply_fenced(cluster: Cluster, item: Manifest, work: Work) -> str:

@@ -86,8 +86,8 @@ class ManifestsTarget:
     def _summary(self, judged: Mapping[str, Judgement], patience: Patience, log: Sequence[str]) -> StepResult:
         moving = [judgement for judgement in judged.values() if judgement.phase is Phase.MOVING]
         if not moving:
-            messages = tuple(judgement.message for judgement in judged.values())
-            return Succeeded(" ".join(messages) or "Nothing to roll out: no workloads in this release.", log=messages)
+            told = " ".join(judgement.message for judgement in judged.values())
+            return Succeeded(told or "Nothing to roll out: no workloads in this release.")
         suspects = {title: judgement.suspects for title, judgement in judged.items()}
         return Running(
             _waiting_words(moving),
