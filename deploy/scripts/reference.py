@@ -51,7 +51,7 @@ def openapi() -> Schema:
     # Reads the settings as it is imported.
     from drf_spectacular.generators import SchemaGenerator  # noqa: PLC0415
 
-    schema: Schema = SchemaGenerator().get_schema(request=None, public=True)
+    schema: Schema = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
     return schema
 
 
@@ -67,19 +67,20 @@ def endpoint_tables(api: Schema) -> Iterator[str]:
 
 
 def _operation(operation: Schema) -> tuple[str, str, str]:
-    body = next(iter(operation.get("requestBody", {}).get("content", {}).values()), {}).get("schema", {})
-    answers = [
-        f"{status}{' ' if (shown := _type(_schema_of(answer))) else ''}{shown}"
-        for status, answer in operation["responses"].items()
-        if status != "default"
-    ]
+    answers = []
+    for status, answer in operation["responses"].items():
+        if status != "default":
+            answers.append(" ".join(part for part in (status, _type(_content(answer))) if part))
     query = [f"`{each['name']}`" for each in operation.get("parameters", []) if each["in"] == "query"]
-    return _type(body), "; ".join(answers), " ".join(query)
+    return _type(_content(operation.get("requestBody", {}))), "; ".join(answers), " ".join(query)
 
 
-def _schema_of(answer: Schema) -> Schema:
-    found: Schema = next(iter(answer.get("content", {}).values()), {}).get("schema", {})
-    return found
+def _content(message: Schema) -> Schema:
+    """The schema of what a request or an answer carries; empty without a body."""
+    for carried in message.get("content", {}).values():
+        schema: Schema = carried.get("schema", {})
+        return schema
+    return {}
 
 
 def body_tables(api: Schema) -> Iterator[str]:
