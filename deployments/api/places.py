@@ -1,6 +1,6 @@
 """Environments, clusters and targets: set-up as data."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db.models import Q, QuerySet
 from rest_framework.request import Request
@@ -51,6 +51,7 @@ class Clusters(ListMixin, RetrieveMixin, ApiViewSet):
     filterset_class = filters.ClusterFilter
     ordering = ("name", "id")
     ordering_fields = ("name", "created_at")
+    fields: dict[str, Any]
 
     def get_queryset(self) -> QuerySet[Cluster]:
         return selectors.cluster_list(self.actor)
@@ -58,14 +59,21 @@ class Clusters(ListMixin, RetrieveMixin, ApiViewSet):
     def find(self, identifier: str) -> Cluster:
         return selectors.get_cluster(self.actor, identifier)
 
-    def create(self, request: Request) -> Response:
+    def before_transaction(self) -> None:
+        if self.action not in self.input_serializers:
+            return
+        if "pk" in self.kwargs:
+            self.find(self.kwargs["pk"])
         require_set_up(self.actor)
-        return self.created(services.register_cluster(actor=self.actor, **self.validated()))
+        self.fields = self.validated()
+        if "kubeconfig" in self.fields:
+            self.fields["kubeconfig"] = services.try_kubeconfig(self.fields["kubeconfig"])
+
+    def create(self, request: Request) -> Response:
+        return self.created(services.register_cluster(actor=self.actor, **self.fields))
 
     def partial_update(self, request: Request, pk: str) -> Response:
-        cluster = self.get_object()
-        require_set_up(self.actor)
-        return self.answer(services.update_cluster(actor=self.actor, cluster=cluster, **self.validated()))
+        return self.answer(services.update_cluster(actor=self.actor, cluster=self.get_object(), **self.fields))
 
     def destroy(self, request: Request, pk: str) -> Response:
         services.delete_cluster(actor=self.actor, cluster=self.get_object())

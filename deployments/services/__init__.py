@@ -1,6 +1,6 @@
 """What people do with deployments and places: one function for each intention."""
 
-from deployments.services.clusters import delete_cluster, register_cluster, update_cluster
+from deployments.services.clusters import delete_cluster, register_cluster, try_kubeconfig, update_cluster
 from deployments.services.control import cancel_deployment, retry_deployment
 from deployments.services.deployments import start_deployment
 from deployments.services.environments import create_environment, delete_environment, update_environment
@@ -21,6 +21,7 @@ __all__ = [
     "retry_deployment",
     "rollback_deployment",
     "start_deployment",
+    "try_kubeconfig",
     "update_cluster",
     "update_environment",
     "update_target",

@@ -1,8 +1,10 @@
 """What operators do with clusters."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
+from uuid import uuid4
 
 import yaml
 from django.db import transaction
@@ -22,12 +24,32 @@ from releasemgr.core.errors import Invalid, WrongState
 MAX_KUBECONFIG_BYTES = 256 * 1024
 
 
-def register_cluster(*, actor: Actor, name: str, kubeconfig: str) -> Cluster:
+@dataclass(frozen=True, slots=True)
+class TriedKubeconfig:
+    """One that a cluster has answered to."""
+
+    text: str = field(repr=False)
+    server: str
+    version: str
+
+
+def try_kubeconfig(text: str) -> TriedKubeconfig:
+    """Ask the cluster: not in a transaction. Raises Invalid when it is unusable or the cluster does not answer."""
+    try:
+        parsed = parse_kubeconfig(text)
+        server = inspect_kubeconfig(parsed)
+        found: ClusterVersion = check_cluster(Connection(key=f"probe:{uuid4()}", kubeconfig=parsed))
+    except (InvalidKubeconfig, ClusterError) as exc:
+        raise _unusable(str(exc)) from None
+    return TriedKubeconfig(text, server, found.version)
+
+
+def register_cluster(*, actor: Actor, name: str, kubeconfig: str | TriedKubeconfig) -> Cluster:
     """Raises Invalid when the kubeconfig is unusable or the cluster does not answer with it."""
     require_set_up(actor)
-    cluster = Cluster(name=name, kubeconfig=kubeconfig, server="pending")
+    cluster = Cluster(name=name, kubeconfig="pending", server="pending")
     validate(cluster)
-    _probe(cluster)
+    _take(cluster, kubeconfig)
     with transaction.atomic():
         validate(cluster)
         cluster.save(force_insert=True)
@@ -36,16 +58,15 @@ def register_cluster(*, actor: Actor, name: str, kubeconfig: str) -> Cluster:
 
 
 def update_cluster(
-    *, actor: Actor, cluster: Cluster, name: str | None = None, kubeconfig: str | None = None
+    *, actor: Actor, cluster: Cluster, name: str | None = None, kubeconfig: str | TriedKubeconfig | None = None
 ) -> Cluster:
     """New credentials are tried before they replace the old ones. Neither is ever recorded."""
     require_set_up(actor)
     before = cluster.server
     changes = assign(cluster, {} if name is None else {"name": name})
     if kubeconfig is not None:
-        cluster.kubeconfig = kubeconfig
+        _take(cluster, kubeconfig)
         cluster.credentials_version += 1
-        _probe(cluster)
         changes["kubeconfig"] = ("(hidden)", "(changed)")
         changes["server"] = (before, cluster.server)
     with transaction.atomic():
@@ -89,15 +110,10 @@ def parse_kubeconfig(text: str) -> dict[str, object]:
     return parsed
 
 
-def _probe(cluster: Cluster) -> None:
-    """Fill in what the cluster says of itself. Raises Invalid."""
-    try:
-        parsed = parse_kubeconfig(cluster.kubeconfig)
-        cluster.server = inspect_kubeconfig(parsed)
-        found: ClusterVersion = check_cluster(Connection(key=f"probe:{cluster.pk}", kubeconfig=parsed))
-    except (InvalidKubeconfig, ClusterError) as exc:
-        raise _unusable(str(exc)) from None
-    cluster.version, cluster.checked_at, cluster.problem = found.version, timezone.now(), ""
+def _take(cluster: Cluster, kubeconfig: str | TriedKubeconfig) -> None:
+    tried = kubeconfig if isinstance(kubeconfig, TriedKubeconfig) else try_kubeconfig(kubeconfig)
+    cluster.kubeconfig, cluster.server, cluster.version = tried.text, tried.server, tried.version
+    cluster.checked_at, cluster.problem = timezone.now(), ""
 
 
 def _unusable(sentence: str) -> Invalid:

@@ -86,7 +86,11 @@ class ApiView(APIView):
         if request.method in BODY_METHODS:
             bodies.require_object(request.data)
             bodies.require_storable(request.data)
+        self.before_transaction()
         self._guard_handler(str(request.method))
+
+    def before_transaction(self) -> None:
+        """For what may take long, such as asking a cluster: the handler itself may run in a transaction."""
 
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, DataError):
