@@ -48,20 +48,20 @@ class Deployments(ListMixin, RetrieveMixin, ApiViewSet):
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset().defer("manifests", "evidence")))
         return self.get_paginated_response(bodies.DeploymentOutput(page, many=True).data)
 
-    @extend_schema(responses=bodies.StepOutput(many=True), filters=False)
+    @extend_schema(responses=bodies.StepsOutput, filters=False)
     @action(detail=True, methods=["get"], filterset_class=None, pagination_class=None)
     def steps(self, request: Request, pk: str) -> Response:
         """The plan in order."""
         return Response({"results": bodies.StepOutput(self.get_object().steps.all(), many=True).data})
 
-    @extend_schema(responses=bodies.GateOutput(many=True), filters=False)
+    @extend_schema(responses=bodies.GatesOutput, filters=False)
     @action(detail=True, methods=["get"], filterset_class=None, pagination_class=None)
     def gates(self, request: Request, pk: str) -> Response:
         """Why it waits: asked now while it does, afterwards as they were asked last."""
         gates = gates_of(self.get_object(), timezone.now())
         return Response({"results": bodies.GateOutput(gates, many=True).data})
 
-    @extend_schema(responses=bodies.LogLineOutput(many=True), parameters=LOG_PARAMETERS, filters=False)
+    @extend_schema(responses=bodies.LogOutput, parameters=LOG_PARAMETERS, filters=False)
     @action(
         detail=True,
         methods=["get"],

@@ -75,10 +75,25 @@ class StepOutput(serializers.ModelSerializer[Step]):
         fields = ["name", "status", "started_at", "completed_at", "message", "attempts"]
 
 
+class StepsOutput(serializers.Serializer[Any]):
+    results = StepOutput(many=True)
+
+
+class GatesOutput(serializers.Serializer[Any]):
+    results = GateOutput(many=True)
+
+
 class LogLineOutput(serializers.ModelSerializer[LogLine]):
     class Meta:
         model = LogLine
         fields = ["id", "step", "level", "message", "created_at"]
+
+
+class LogOutput(serializers.Serializer[Any]):
+    """`next` is the address of the lines that follow, null at the end."""
+
+    results = LogLineOutput(many=True)
+    next = serializers.URLField(allow_null=True)
 
 
 class DeploymentOutput(serializers.ModelSerializer[Deployment]):
@@ -147,5 +162,6 @@ class PreviewOutput(serializers.Serializer[Preview]):
     migrations = serializers.SerializerMethodField(help_text="Null: this release brings no migrations.")
     notes = serializers.CharField(source="release.notes")
 
+    @extend_schema_field({"type": "object", "nullable": True, "additionalProperties": {}})
     def get_migrations(self, preview: Preview) -> None:
         return None
