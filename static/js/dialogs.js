@@ -18,7 +18,11 @@
     button.textContent = confirmAction ?? "Continue";
     button.className = `button button--${confirmTone === "danger" ? "danger-solid" : "primary"}`;
     dialog.returnValue = "";
-    dialog.onclose = () => dialog.returnValue === "yes" && proceed();
+    element.dataset.held = ""; // see live.js
+    dialog.onclose = () => {
+      delete element.dataset.held;
+      if (dialog.returnValue === "yes") proceed();
+    };
     dialog.showModal();
   }
 

@@ -5,7 +5,6 @@
   const POLL = 5000;
   const light = document.getElementById("connection");
   const busy = new WeakSet();
-  const acting = new Set(); // buttons and forms whose POST is under way
   const changed = new Set();
   let socket = null;
   let subscribed = "";
@@ -29,8 +28,11 @@
     timer ??= setTimeout(flush, Math.max(0, last + EVERY - Date.now()));
   }
 
-  // A button stays in the page until its answer is there: an answer to what is gone can neither be shown nor told.
-  const holdsActing = (element) => [...acting].some((actor) => element.contains(actor));
+  // data-held: a button whose question is open or whose POST is under way. It stays in the page until that is over: what
+  // is gone can neither be sent, nor can its answer be shown.
+  const isHeld = (element) => element.querySelector("[data-held]") !== null;
+  // Between htmx's swap and its settling a new element does not listen yet.
+  const isDeaf = (element) => element.closest(".htmx-added") !== null;
 
   // An element that is still fetching keeps its topics for the next round: its answer may be older than the message.
   function flush() {
@@ -42,7 +44,7 @@
     for (const element of watchers()) {
       const names = topicsOf(element).filter((name) => now.has(name));
       if (!names.length) continue;
-      if (busy.has(element) || holdsActing(element)) late.push(...names);
+      if (busy.has(element) || isHeld(element) || isDeaf(element)) late.push(...names);
       else htmx.trigger(element, "live");
     }
     if (late.length) mark(late);
@@ -81,15 +83,16 @@
   }
 
   document.addEventListener("htmx:beforeRequest", ({ detail }) => {
-    (detail.requestConfig.verb === "get" ? busy : acting).add(detail.elt);
+    if (detail.requestConfig.verb === "get") busy.add(detail.elt);
+    else detail.elt.dataset.held = "";
   });
   document.addEventListener("htmx:afterRequest", ({ detail }) => {
     busy.delete(detail.requestConfig.elt);
-    acting.delete(detail.requestConfig.elt);
+    delete detail.requestConfig.elt.dataset.held;
   });
   document.addEventListener("htmx:beforeSwap", ({ detail }) => {
     const { elt, verb } = detail.requestConfig;
-    if (verb !== "get" || !elt.dataset.live || !holdsActing(elt)) return;
+    if (verb !== "get" || !elt.dataset.live || !isHeld(elt)) return;
     detail.shouldSwap = false;
     mark(topicsOf(elt));
   });

@@ -175,6 +175,29 @@ def test_a_button_stays_until_its_answer_is_there(site, is_under_way):
     assert site.complaints == []
 
 
+def test_a_message_that_comes_while_htmx_settles_is_not_lost(site):
+    site.answers["/a"] = ACTIVE
+    open_live(site, ACTIVE)
+    site.page.evaluate("htmx.config.defaultSettleDelay = 600")
+    site.say({"topic": "deployment.1"})
+    expect(site.page.locator("#a.htmx-added")).to_be_visible()
+    site.answers["/a"] = ACTIVE.replace("Act<", "Newer<")
+    site.say({"topic": "deployment.1"})
+    expect(site.page.get_by_role("button", name="Newer")).to_be_visible()
+
+
+def test_a_button_stays_while_its_question_is_open(site):
+    asking = ACTIVE.replace("hx-post", 'hx-confirm="Sure?" hx-post')
+    site.answers |= {"/a": asking, "/act": asking}
+    open_live(site, asking)
+    site.page.get_by_role("button", name="Act").click()
+    site.say({"topic": "deployment.1"})
+    site.page.wait_for_timeout(300)
+    site.page.get_by_role("button", name="Continue").click()
+    site.page.wait_for_timeout(300)
+    assert site.asked == ["/act", "/a"]
+
+
 def test_a_page_without_live_parts_opens_no_socket(site):
     site.open("<p>quiet</p>")
     site.page.wait_for_timeout(100)
