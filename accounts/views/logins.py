@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts import services
 from accounts.forms import LoginForm
 from releasemgr.core.errors import DomainError, NotAllowed, TooManyAttempts
+from releasemgr.core.forms import posted
 from releasemgr.core.htmx import go
 from releasemgr.core.requests import Request
 
@@ -27,7 +28,7 @@ BACKEND = "django.contrib.auth.backends.ModelBackend"
 def log_in(request: Request) -> HttpResponse:
     if request.user.is_authenticated:
         return redirect(_next(request))
-    form = LoginForm(request.POST or None)
+    form = LoginForm(posted(request))
     if request.method == "GET":
         return _show(request, form)
     if not form.is_valid():

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts import policies, selectors, services
 from accounts.forms import PasswordChangeForm, TokenForm
 from releasemgr.core.errors import Invalid, NotAllowed
+from releasemgr.core.forms import posted
 from releasemgr.core.htmx import go
 from releasemgr.core.requests import Request
 
@@ -28,7 +29,7 @@ def profile(request: Request) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "POST"])
 def password_change(request: Request) -> HttpResponse:
-    form = PasswordChangeForm(request.POST or None)
+    form = PasswordChangeForm(posted(request))
     if request.method == "GET":
         return render(request, "accounts/password_change.html", {"form": form})
     if form.is_valid():

@@ -15,7 +15,7 @@ from accounts.forms import NewPersonForm, PasswordForm, PeopleFilterForm, Person
 from accounts.models import User
 from accounts.services.access import require_administrator
 from releasemgr.core.errors import Invalid, WrongState
-from releasemgr.core.forms import RefusableForm
+from releasemgr.core.forms import RefusableForm, posted
 from releasemgr.core.htmx import go, render_page_or_partial
 from releasemgr.core.keyset import keyset_page
 from releasemgr.core.requests import Request
@@ -43,7 +43,7 @@ def person_list(request: Request) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def person_create(request: Request) -> HttpResponse:
     require_administrator(request.actor)
-    form = NewPersonForm(request.POST or None)
+    form = NewPersonForm(posted(request))
     if request.method == "GET":
         return _show(request, form)
     return _save(request, form, lambda: services.create_user(actor=request.actor, **form.cleaned_data))
@@ -54,7 +54,7 @@ def person_create(request: Request) -> HttpResponse:
 def person_edit(request: Request, person: str) -> HttpResponse:
     user = selectors.person_by_id(request.actor, person)
     require_administrator(request.actor)
-    form = PersonForm(request.POST or None, initial={name: getattr(user, name) for name in EDITED})
+    form = PersonForm(posted(request), initial={name: getattr(user, name) for name in EDITED})
     if request.method == "GET":
         return _show(request, form, person=user)
     return _save(
@@ -71,7 +71,7 @@ def person_edit(request: Request, person: str) -> HttpResponse:
 def person_password(request: Request, person: str) -> HttpResponse:
     user = selectors.person_by_id(request.actor, person)
     require_administrator(request.actor)
-    form = PasswordForm(request.POST or None)
+    form = PasswordForm(posted(request))
     if request.method == "GET":
         return _show(request, form, person=user)
     return _save(

@@ -14,6 +14,7 @@ from accounts.forms import MemberForm, TeamForm
 from accounts.models import Team, TeamRole
 from accounts.services.access import require_administrator, require_team_management
 from releasemgr.core.errors import Invalid, WrongState
+from releasemgr.core.forms import posted
 from releasemgr.core.htmx import go
 from releasemgr.core.requests import Request
 
@@ -35,7 +36,7 @@ def team_detail(request: Request, team: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def team_create(request: Request) -> HttpResponse:
     require_administrator(request.actor)
-    form = TeamForm(request.POST or None)
+    form = TeamForm(posted(request))
     if request.method == "GET":
         return _show_form(request, form)
     return _save(request, form, lambda: services.create_team(actor=request.actor, **form.cleaned_data))
@@ -46,7 +47,7 @@ def team_create(request: Request) -> HttpResponse:
 def team_edit(request: Request, team: str) -> HttpResponse:
     found = selectors.team_by_slug_or_id(request.actor, team)
     require_team_management(request.actor, found)
-    form = TeamForm(request.POST or None, initial={"slug": found.slug, "name": found.name})
+    form = TeamForm(posted(request), initial={"slug": found.slug, "name": found.name})
     if request.method == "GET":
         return _show_form(request, form, team=found)
     return _save(

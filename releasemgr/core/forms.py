@@ -1,8 +1,14 @@
 """Forms that show what a service refused."""
 
 from django import forms
+from django.http import HttpRequest, QueryDict
 
 from releasemgr.core.errors import DomainError
+
+
+def posted(request: HttpRequest) -> QueryDict | None:
+    """What a form is bound to: also an empty POST, which must be told what is missing."""
+    return request.POST if request.method == "POST" else None
 
 
 class RefusableForm(forms.Form):

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
 from releasemgr.core.errors import Invalid, WrongState
+from releasemgr.core.forms import posted
 from releasemgr.core.htmx import go
 from releasemgr.core.requests import Request
 from releases import selectors, services
@@ -49,7 +50,7 @@ def application_detail(request: Request, reference: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def application_create(request: Request) -> HttpResponse:
     require_set_up(request.actor)
-    form = ApplicationForm(request.POST or None, actor=request.actor)
+    form = ApplicationForm(posted(request), actor=request.actor)
     if request.method == "GET":
         return _show(request, form)
     return _save(request, form, lambda: services.create_application(actor=request.actor, **form.cleaned_data))
@@ -61,7 +62,7 @@ def application_edit(request: Request, reference: str) -> HttpResponse:
     application = selectors.application_by_slug_or_id(request.actor, reference)
     require_set_up(request.actor)
     initial = {name: getattr(application, name) for name in ("name", "team", "repository", "description")}
-    form = ApplicationForm(request.POST or None, actor=request.actor, application=application, initial=initial)
+    form = ApplicationForm(posted(request), actor=request.actor, application=application, initial=initial)
     if request.method == "GET":
         return _show(request, form, application=application)
     return _save(

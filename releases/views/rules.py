@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from releasemgr.core.errors import Invalid, WrongState
+from releasemgr.core.forms import posted
 from releasemgr.core.htmx import go
 from releasemgr.core.requests import Request
 from releases import selectors, services
@@ -33,7 +34,7 @@ def rule_list(request: Request) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def rule_create(request: Request) -> HttpResponse:
     require_set_up(request.actor)
-    form = ApprovalRuleForm(request.POST or None, actor=request.actor)
+    form = ApprovalRuleForm(posted(request), actor=request.actor)
     if request.method == "GET":
         return _show(request, form)
     return _save(request, form, lambda: services.create_approval_rule(actor=request.actor, **form.cleaned_data))
@@ -45,7 +46,7 @@ def rule_edit(request: Request, pk: UUID) -> HttpResponse:
     rule = selectors.get_approval_rule(request.actor, pk)
     require_set_up(request.actor)
     initial = {name: getattr(rule, name) for name in FIELDS}
-    form = ApprovalRuleForm(request.POST or None, actor=request.actor, initial=initial)
+    form = ApprovalRuleForm(posted(request), actor=request.actor, initial=initial)
     if request.method == "GET":
         return _show(request, form, rule=rule)
     return _save(
