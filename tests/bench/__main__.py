@@ -43,11 +43,19 @@ def _measure(folder: Path, arguments: argparse.Namespace) -> int:
     from tests.bench.figures import table
     from tests.bench.run import measure
 
+    before = _load()
     figures = measure(folder, rounds=arguments.rounds, say=_say)
-    sys.stdout.write(f"\n{table(figures)}\n")
+    sys.stdout.write(
+        f"\n{table(figures)}\n\nRunning or waiting for a processor, on average: {before}, then {_load()}; "
+    )
+    sys.stdout.write(f"of them there are {os.cpu_count()}. On a busy machine only the ratios tell something.\n")
     if arguments.json:
         arguments.json.write_text(json.dumps([figure.as_row() for figure in figures], indent=2) + "\n")
     return 0
+
+
+def _load() -> str:
+    return f"{os.getloadavg()[0]:.1f}"
 
 
 def _say(sentence: str) -> None:

@@ -52,8 +52,8 @@ def _alternate(product: Product, peer: Kubectl, rounds: int, say: Say) -> tuple[
         if number >= WARM_UP:
             ours.append(mine)
             theirs.append(other)
-        if (number + 1) % 10 == 0:
-            say(f"{number + 1 - WARM_UP} of {rounds} rounds …")
+        if ours and len(ours) % 10 == 0:
+            say(f"{len(ours)} of {rounds} rounds …")
     return ours, theirs
 
 
