@@ -8,6 +8,7 @@ from django.forms import ModelForm
 from django.http import HttpRequest
 
 from releasemgr.core.errors import DomainError
+from releasemgr.core.requests import Request, actor_of
 from releases import services
 from releases.models import Application, Approval, ApprovalRule, Comment, Release
 
@@ -54,11 +55,11 @@ class ReleaseAdmin(LookingAdmin):
     actions = ["cancel"]
 
     @admin.action(description="Cancel the selected releases", permissions=["view"])
-    def cancel(self, request: HttpRequest, queryset: QuerySet[Release]) -> None:
+    def cancel(self, request: Request, queryset: QuerySet[Release]) -> None:
         cancelled = 0
         for release in queryset.select_related("application__team"):
             try:
-                services.cancel_release(actor=request.actor, release=release, reason="Cancelled by an operator.")
+                services.cancel_release(actor=actor_of(request), release=release, reason="Cancelled by an operator.")
             except DomainError as error:
                 self.message_user(request, f"{release}: {error.message}", messages.ERROR)
             else:
@@ -111,12 +112,12 @@ class ApplicationAdmin(ServiceAdmin):
         if change:
             application = Application.objects.select_related("team").get(pk=obj.pk)
             changes = {name: form.cleaned_data[name] for name in form.changed_data}
-            services.update_application(actor=request.actor, application=application, changes=changes)
+            services.update_application(actor=actor_of(request), application=application, changes=changes)
         else:
-            _become(obj, services.create_application(actor=request.actor, **form.cleaned_data))
+            _become(obj, services.create_application(actor=actor_of(request), **form.cleaned_data))
 
     def delete_model(self, request: HttpRequest, obj: Application) -> None:
-        services.delete_application(actor=request.actor, application=obj)
+        services.delete_application(actor=actor_of(request), application=obj)
 
 
 @admin.register(ApprovalRule)
@@ -130,12 +131,12 @@ class ApprovalRuleAdmin(ServiceAdmin):
         if change:
             rule = ApprovalRule.objects.select_related("team").get(pk=obj.pk)
             changes = {name: form.cleaned_data[name] for name in form.changed_data}
-            services.update_approval_rule(actor=request.actor, rule=rule, changes=changes)
+            services.update_approval_rule(actor=actor_of(request), rule=rule, changes=changes)
         else:
-            _become(obj, services.create_approval_rule(actor=request.actor, **form.cleaned_data))
+            _become(obj, services.create_approval_rule(actor=actor_of(request), **form.cleaned_data))
 
     def delete_model(self, request: HttpRequest, obj: ApprovalRule) -> None:
-        services.delete_approval_rule(actor=request.actor, rule=obj)
+        services.delete_approval_rule(actor=actor_of(request), rule=obj)
 
 
 def _become(obj: Model, saved: Model) -> None:
