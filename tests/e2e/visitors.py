@@ -1,5 +1,6 @@
 """A person with a browser, and everything the browser complained about."""
 
+import re
 from urllib.parse import urlsplit
 
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, Response
@@ -11,9 +12,12 @@ DROPPED = "net::ERR_ABORTED"
 
 
 class Visitor:
+    """`expected`: statuses from 400 on that belong to the test; `tolerated`: complaints that do."""
+
     def __init__(self, context: BrowserContext) -> None:
         self.context = context
         self.expected: set[int] = set()
+        self.tolerated: re.Pattern[str] | None = None
         self.complaints: list[str] = []
         context.set_default_timeout(15_000)
         context.on("page", self._listen)
@@ -26,7 +30,8 @@ class Visitor:
         page.on("response", lambda response: self._judge(page, response))
 
     def _complain(self, page: Page, complaint: str) -> None:
-        self.complaints.append(f"{urlsplit(page.url).path}: {complaint}")
+        if self.tolerated is None or not self.tolerated.search(complaint):
+            self.complaints.append(f"{urlsplit(page.url).path}: {complaint}")
 
     def _hear(self, page: Page, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning") and not message.text.startswith(ABOUT_ANSWERS):
