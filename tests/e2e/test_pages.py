@@ -63,16 +63,17 @@ def addresses(rest: RestOf) -> dict[str, str]:
     crashed = place.deploy(place.approved("1.0.0", tag="1.0.0-crash"))
     admin.ended(crashed["id"])
     under_way = place.deploy(place.approved("2.0.0", tag="2.0.0-unready"))
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while [each["id"] for each in _all(admin, "/deployments") if each["status"] in OPEN] != [under_way["id"]]:
-        assert time.monotonic() < deadline, "the demo has not come to rest"
-        time.sleep(0.2)
+    at_rest(admin, but_for=under_way["id"])
     found = FIXED | {f"release {status}": _first(admin, "releases", status) for status in RELEASES}
     return found | {f"deployment {status}": _first(admin, "deployments", status) for status in DEPLOYMENTS}
 
 
-def _all(rest: Rest, path: str) -> list[Any]:
-    return rest.get(f"{path}?limit=200")["results"]
+def at_rest(rest: Rest, but_for: str = "") -> None:
+    """Returns once no deployment that the person sees is open."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while {each["id"] for each in rest.get("/deployments?limit=200")["results"] if each["status"] in OPEN} - {but_for}:
+        assert time.monotonic() < deadline, "the demo has not come to rest"
+        time.sleep(0.2)
 
 
 def _first(rest: Rest, what: str, status: str) -> str:
