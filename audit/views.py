@@ -11,7 +11,8 @@ from audit.exports import export
 from audit.forms import EventFilterForm
 from audit.models import Event
 from audit.selectors import EventFilter
-from releasemgr.core.errors import Invalid
+from releasemgr.core.bodies import is_storable
+from releasemgr.core.errors import Invalid, NotFound
 from releasemgr.core.htmx import render_page_or_partial
 
 TIMELINE_SIZE = 20
@@ -71,6 +72,8 @@ def export_events(request: HttpRequest, file_format: str) -> StreamingHttpRespon
 @require_GET
 def for_resource(request: HttpRequest, resource_type: str, resource_id: str) -> HttpResponse:
     """The timeline of one thing, for its detail page to load."""
+    if not is_storable(resource_id):
+        raise NotFound("There is no such thing here, or you may not see it.")
     events = _events(request, EventFilter(resource_type=resource_type, resource_id=resource_id))
     page = selectors.event_page(events, request.GET.get("cursor", ""), size=TIMELINE_SIZE)
     context = {"page": page, "resource_type": resource_type, "resource_id": resource_id}

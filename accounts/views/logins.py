@@ -64,7 +64,8 @@ def _next(request: Request) -> str:
     """Where the person wanted to go; never to another site."""
     wanted = request.POST.get("next", request.GET.get("next", ""))
     is_ours = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
-    return wanted if is_ours else resolve_url(settings.LOGIN_REDIRECT_URL)
+    # `redirect` takes what is no path for the name of a page.
+    return wanted if is_ours and wanted.startswith("/") else resolve_url(settings.LOGIN_REDIRECT_URL)
 
 
 @require_POST
