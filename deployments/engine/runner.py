@@ -1,4 +1,8 @@
-"""`tick`: one bounded pass over one deployment. Observe, then act; write, commit, then touch the outside."""
+"""`tick`: one bounded pass over one deployment. Observe, then act; write, commit, then touch the outside.
+
+A pass goes on from step to step while each succeeds at once, under one claim; it ends where there is something to
+wait for, and then holds no worker.
+"""
 
 import logging
 from collections.abc import Callable
@@ -16,16 +20,19 @@ from deployments.engine.gates import Gate, ask_gates
 from deployments.engine.recovery import is_overdue, pause_after
 from deployments.engine.steps import looks_at_nothing, run_step
 from deployments.models import Deployment, Step, Target
-from deployments.services.planning import render_again
+from deployments.services.planning import PLAN, render_again
 from deployments.services.waking import wake_those_behind
 from deployments.statuses import STEPS_OPEN, DeploymentStatus, StepStatus
 from deployments.targets.base import Errored, Failed, Running, StepResult, Succeeded
 from deployments.transitions import announce, move_deployment, move_step, write_log
+from releasemgr.core.errors import Invalid
 
 logger = logging.getLogger(__name__)
 
 Clock = Callable[[], datetime]
 AT_ONCE = timedelta(0)
+# The start and each step of the plan: a pass is bounded whatever happens.
+MOST_MOVES = 1 + len(PLAN)
 # Gates without a time of their own are asked again this often, should nobody wake the deployment.
 GATE_PAUSE = timedelta(seconds=60)
 
@@ -44,7 +51,8 @@ def tick(deployment_id: UUID, *, clock: Clock = timezone.now) -> Outcome:
     if claim is None:
         return Outcome.LEFT
     try:
-        sleep = _advance(claim, clock)
+        with claims.kept_alive(claim):
+            sleep = _go_on(claim, clock)
     except LostClaim:
         logger.warning("Another worker took over", extra={"deployment": str(deployment_id)})
         return Outcome.LEFT
@@ -55,10 +63,20 @@ def tick(deployment_id: UUID, *, clock: Clock = timezone.now) -> Outcome:
     return Outcome.AGAIN if woken else (Outcome.LEFT if sleep is None else Outcome.ASLEEP)
 
 
-def _advance(claim: Claim, clock: Clock) -> timedelta | None:
+def _go_on(claim: Claim, clock: Clock) -> timedelta | None:
     """How long to sleep: AT_ONCE for not at all, None when the deployment has ended."""
-    now = clock()
     deployment = claims.load(claim)
+    sleep: timedelta | None = AT_ONCE
+    for _ in range(MOST_MOVES):
+        if sleep != AT_ONCE:
+            break
+        sleep = _advance(claim, deployment, clock)
+    return sleep
+
+
+def _advance(claim: Claim, deployment: Deployment, clock: Clock) -> timedelta | None:
+    """One move: start it, or run one step."""
+    now = clock()
     with fenced(claim, deployment):
         if deployment.status == DeploymentStatus.PENDING:
             return _start_or_wait(deployment, now)
@@ -71,8 +89,7 @@ def _advance(claim: Claim, clock: Clock) -> timedelta | None:
             return None
         if step.status == StepStatus.PENDING:
             move_step(step, to=StepStatus.RUNNING, started_at=now, message="")
-    with claims.kept_alive(claim):
-        result = _call(deployment, step, now)
+    result = _call(deployment, step, now)
     with fenced(claim, deployment):
         return _save(deployment, step, result, clock())
 
@@ -95,8 +112,12 @@ def _start_or_wait(deployment: Deployment, now: datetime) -> timedelta | None:
         if gate.final:
             endings.refuse(deployment, gate.sentence, now=now)
             return None
-    if not closed and _start(deployment, now):
-        return AT_ONCE
+    try:
+        if not closed and _start(deployment, now):
+            return AT_ONCE
+    except Invalid as error:
+        endings.refuse(deployment, error.message, now=now)
+        return None
     if any(gate.kind != "turn" for gate in closed):
         wake_those_behind(deployment)
     times = [gate.opens_at - now for gate in closed if gate.opens_at]
@@ -113,7 +134,10 @@ def _remember_gates(deployment: Deployment, gates: list[Gate]) -> None:
 
 
 def _start(deployment: Deployment, now: datetime) -> bool:
-    """False when another deployment of the target started in the same moment: the unique index decides."""
+    """False when another deployment of the target started in the same moment: the unique index decides.
+
+    Raises Invalid when what was asked for no longer fits the target.
+    """
     try:
         with transaction.atomic():
             deployment.sequence = _next_sequence(deployment.target)

@@ -12,7 +12,7 @@ from accounts.models import Team, User
 from deployments import services
 from deployments.engine.runner import Outcome, tick
 from deployments.models import Deployment, Target
-from deployments.targets.base import Manifest, StepResult, Succeeded, Work
+from deployments.targets.base import InvalidContent, Manifest, StepResult, Succeeded, Work
 from releases.models import Application
 from tests import factories
 from tests.engine.racing import Racers
@@ -29,8 +29,11 @@ class ScriptedTarget:
     world: str = ""
     changes: list[str] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
+    refusal: InvalidContent | None = None
 
     def render(self, work: Work) -> tuple[Manifest, ...]:
+        if self.refusal:
+            raise self.refusal
         return tuple({**item, "sequence": work.sequence} for item in work.manifests)
 
     def preflight(self, work: Work) -> StepResult:

@@ -9,7 +9,7 @@ from accounts.models import Team
 from audit.models import Event
 from deployments import services
 from deployments.models import Deployment, Environment
-from deployments.targets.base import Errored, Failed, Running, Succeeded
+from deployments.targets.base import Errored, Failed, InvalidContent, Running, Succeeded
 from releasemgr.core.errors import WrongState
 from releases.models import ApprovalRule
 from tests import factories
@@ -253,3 +253,13 @@ def test_a_blocked_deployment_lets_the_next_one_pass(crew: Crew, world: Scripted
     services.approve_deployment(actor=actor(crew.approver), deployment=passing)
     assert crew.run(passing).status == "succeeded"
     assert rule.count == 1
+
+
+def test_a_target_that_was_changed_meanwhile_refuses_with_a_sentence(crew: Crew, world: ScriptedTarget) -> None:
+    deployment = crew.deploy("1.0.0")
+    world.refusal = InvalidContent(["Deployment web names the namespace old, but the target's is new."])
+    deployment = crew.run(deployment)
+
+    assert deployment.status == "failed"
+    assert "the target's is new" in deployment.error_message
+    assert world.calls == []
