@@ -24,7 +24,7 @@ from tests.sandbox.fixtures import sandbox_cluster
 
 __all__ = ["sandbox_cluster"]
 pytestmark = pytest.mark.django_db(transaction=True)
-PATIENCE = 10.0
+PATIENCE = 30.0
 
 
 @pytest.fixture(autouse=True)
