@@ -31,7 +31,8 @@ def choices(actor: Actor, deployment: Deployment, *, newer: Deployment | None, i
         found["cancel"] = Choice(why_not or ("It is being cancelled." if asked else ""))
     if newer is None and deployment.sequence is not None:
         found["rollback"] = Choice(why_not)
-    if newer is not None and newer.release_id != deployment.release_id and deployment.status in BROUGHT_UP:
+    ran_well = deployment.status in BROUGHT_UP and not deployment.error_message
+    if newer is not None and newer.release_id != deployment.release_id and ran_well:
         found["bring_back"] = Choice(why_not)
     if deployment.status in RETRYABLE and not deployment.is_rollback:
         found["retry"] = Choice(why_not)

@@ -17,6 +17,10 @@ class DeploymentQuerySet(models.QuerySet["Deployment"]):
     def open(self) -> "DeploymentQuerySet":
         return self.filter(status__in=OPEN)
 
+    def ran_well(self) -> "DeploymentQuerySet":
+        """Succeeded, even when taken back later; what failed and was rolled back carries its error."""
+        return self.filter(status__in=(DeploymentStatus.SUCCEEDED, DeploymentStatus.ROLLED_BACK), error_message="")
+
     def due(self, now: datetime) -> "DeploymentQuerySet":
         """Open, woken or its timer run out, and claimed by no living worker."""
         unclaimed = Q(claimed_until__isnull=True) | Q(claimed_until__lt=now)

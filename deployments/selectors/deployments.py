@@ -105,7 +105,8 @@ def newest_after(deployment: Deployment) -> Deployment | None:
 def rollback_choices(deployment: Deployment, limit: int = 20) -> list[Deployment]:
     """Earlier deployments to which one may go back, newest first, each release once."""
     good = (
-        Deployment.objects.filter(target=deployment.target_id, status__in=BROUGHT_UP)
+        Deployment.objects.ran_well()
+        .filter(target=deployment.target_id)
         .exclude(release_id=deployment.release_id)
         .select_related("release__application")
         .defer(*LONG)

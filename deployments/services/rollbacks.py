@@ -5,7 +5,7 @@ from django.db.models.functions import Now
 
 from audit.services import record
 from deployments.models import Deployment
-from deployments.selectors import BROUGHT_UP, last_good
+from deployments.selectors import last_good
 from deployments.services.access import require_deploy
 from deployments.services.control import ask_to_cancel
 from deployments.services.planning import insert
@@ -48,7 +48,7 @@ def _source(deployment: Deployment, to: Release | None) -> Deployment:
                 details={"status": deployment.status},
             )
         return source
-    found = Deployment.objects.filter(target=deployment.target_id, release=to, status__in=BROUGHT_UP)
+    found = Deployment.objects.ran_well().filter(target=deployment.target_id, release=to)
     source = found.select_related("release__application").order_by("-sequence").first()
     if source is None or to.pk == deployment.release_id:
         raise Invalid(

@@ -236,3 +236,12 @@ def test_pages_and_api_tell_the_same_story(journey: Journey, approver: User) -> 
     assert "2.0.0 was rolled back" in page("/")
     log = journey.people.deployer.get(f"/api/v1/deployments/{bad['id']}/log").json()["results"]
     assert log[-1]["message"] in page(f"/deployments/{bad['id']}/log")
+
+
+def test_a_release_that_never_ran_well_cannot_be_brought_back(journey: Journey) -> None:
+    journey.ended(journey.deploy("1.0.0"))
+    bad = journey.ended(journey.deploy("2.0.0", "2.0.0-crash"))
+    third = journey.ended(journey.deploy("3.0.0"))
+    refused = journey.ask(third, "rollback", {"reason": "Slow", "to": bad["release"]})
+
+    assert (refused.status_code, list(refused.json()["details"])) == (422, ["to"])
