@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.contrib.auth import login, logout
 from django.contrib.auth.decorators import login_required
+from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect, render, resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -71,8 +72,10 @@ def _next(request: Request) -> str:
 @require_POST
 @login_required
 def log_out(request: Request) -> HttpResponse:
-    services.log_out(actor=request.actor)
-    logout(request)
+    # Live pages look at their session when they hear of it: by then it must be gone.
+    with transaction.atomic():
+        services.log_out(actor=request.actor)
+        logout(request)
     return go(request, resolve_url(settings.LOGOUT_REDIRECT_URL))
 
 
