@@ -28,11 +28,8 @@
     timer ??= setTimeout(flush, Math.max(0, last + EVERY - Date.now()));
   }
 
-  // data-held: a button whose question is open or whose POST is under way. It stays in the page until that is over: what
-  // is gone can neither be sent, nor can its answer be shown.
-  const isHeld = (element) => element.querySelector("[data-held]") !== null;
-  // Between htmx's swap and its settling a new element does not listen yet.
-  const isDeaf = (element) => element.closest(".htmx-added") !== null;
+  const isHeld = (element) => element.querySelector("[data-held]") !== null; // a question is open, or a POST under way
+  const isDeaf = (element) => element.closest(".htmx-added") !== null; // until htmx has settled it listens to nothing
 
   // An element that is still fetching keeps its topics for the next round: its answer may be older than the message.
   function flush() {
@@ -82,9 +79,9 @@
     };
   }
 
-  document.addEventListener("htmx:beforeRequest", ({ detail }) => {
-    if (detail.requestConfig.verb === "get") busy.add(detail.elt);
-    else detail.elt.dataset.held = "";
+  document.addEventListener("htmx:beforeRequest", ({ detail: { elt, requestConfig } }) => {
+    if (requestConfig.verb === "get") busy.add(elt);
+    else elt.dataset.held = "";
   });
   document.addEventListener("htmx:afterRequest", ({ detail }) => {
     busy.delete(detail.requestConfig.elt);
