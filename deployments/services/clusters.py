@@ -18,10 +18,11 @@ from deployments.targets.kubernetes.cluster import ClusterVersion, check_cluster
 from deployments.targets.kubernetes.errors import ClusterError
 from deployments.targets.kubernetes.kubeconfig import InvalidKubeconfig, inspect_kubeconfig
 from releasemgr.core.actors import Actor
-from releasemgr.core.changes import assign, validate
+from releasemgr.core.changes import assign, lock, validate, write
 from releasemgr.core.errors import Invalid, WrongState
 
 MAX_KUBECONFIG_BYTES = 256 * 1024
+CREDENTIALS = ("kubeconfig", "credentials_version", "server", "version", "checked_at", "problem")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +50,9 @@ def register_cluster(*, actor: Actor, name: str, kubeconfig: str | TriedKubeconf
     require_set_up(actor)
     cluster = Cluster(name=name, kubeconfig="pending", server="pending")
     validate(cluster)
-    _take(cluster, kubeconfig)
+    _take(cluster, _tried(kubeconfig))
     with transaction.atomic():
-        validate(cluster)
-        cluster.save(force_insert=True)
+        write(cluster)
         record("cluster.registered", actor=actor, subject=cluster, data={"server": cluster.server})
     return cluster
 
@@ -62,17 +62,19 @@ def update_cluster(
 ) -> Cluster:
     """New credentials are tried before they replace the old ones. Neither is ever recorded."""
     require_set_up(actor)
-    before = cluster.server
-    changes = assign(cluster, {} if name is None else {"name": name})
-    if kubeconfig is not None:
-        _take(cluster, kubeconfig)
-        cluster.credentials_version += 1
-        changes["kubeconfig"] = ("(hidden)", "(changed)")
-        changes["server"] = (before, cluster.server)
+    tried = None if kubeconfig is None else _tried(kubeconfig)
     with transaction.atomic():
-        validate(cluster)
-        cluster.save()
-        record("cluster.updated", actor=actor, subject=cluster, changes=changes)
+        cluster = lock(Cluster.objects.all(), cluster)
+        changes = assign(cluster, {} if name is None else {"name": name})
+        if tried is not None:
+            before = cluster.server
+            _take(cluster, tried)
+            # Two changes must not share a number: clients are cached by it.
+            cluster.credentials_version += 1
+            changes |= {"kubeconfig": ("(hidden)", "(changed)"), "server": (before, cluster.server)}
+        write(cluster, ["name", *(CREDENTIALS if tried is not None else ())])
+        if changes:
+            record("cluster.updated", actor=actor, subject=cluster, changes=changes)
     return cluster
 
 
@@ -110,8 +112,11 @@ def parse_kubeconfig(text: str) -> dict[str, object]:
     return parsed
 
 
-def _take(cluster: Cluster, kubeconfig: str | TriedKubeconfig) -> None:
-    tried = kubeconfig if isinstance(kubeconfig, TriedKubeconfig) else try_kubeconfig(kubeconfig)
+def _tried(kubeconfig: str | TriedKubeconfig) -> TriedKubeconfig:
+    return kubeconfig if isinstance(kubeconfig, TriedKubeconfig) else try_kubeconfig(kubeconfig)
+
+
+def _take(cluster: Cluster, tried: TriedKubeconfig) -> None:
     cluster.kubeconfig, cluster.server, cluster.version = tried.text, tried.server, tried.version
     cluster.checked_at, cluster.problem = timezone.now(), ""
 

@@ -10,7 +10,7 @@ from deployments.models import Environment
 from deployments.services.access import require_set_up
 from releasemgr.core import live
 from releasemgr.core.actors import Actor
-from releasemgr.core.changes import assign, validate
+from releasemgr.core.changes import assign, lock, write
 from releasemgr.core.errors import Invalid, WrongState
 
 
@@ -19,8 +19,7 @@ def create_environment(*, actor: Actor, **fields: Any) -> Environment:
     """`fields`: name, position, protected, auto_rollback, requires, soak_minutes, verify_seconds."""
     require_set_up(actor)
     environment = Environment(**fields)
-    validate(environment)
-    environment.save(force_insert=True)
+    write(environment)
     record("environment.created", actor=actor, subject=environment)
     live.changed("board")
     return environment
@@ -29,12 +28,13 @@ def create_environment(*, actor: Actor, **fields: Any) -> Environment:
 @transaction.atomic
 def update_environment(*, actor: Actor, environment: Environment, changes: Mapping[str, Any]) -> Environment:
     require_set_up(actor)
+    environment = lock(Environment.objects.select_related("requires"), environment)
     differences = assign(environment, changes)
     _refuse_circle(environment)
-    validate(environment)
-    environment.save(update_fields=list(changes))
-    record("environment.updated", actor=actor, subject=environment, changes=differences)
-    live.changed("board")
+    write(environment, list(changes))
+    if differences:
+        record("environment.updated", actor=actor, subject=environment, changes=differences)
+        live.changed("board")
     return environment
 
 

@@ -14,7 +14,7 @@ from deployments.services.access import require_set_up
 from deployments.targets.registry import ADAPTERS
 from releasemgr.core import live
 from releasemgr.core.actors import Actor
-from releasemgr.core.changes import assign, validate
+from releasemgr.core.changes import assign, lock, write
 from releasemgr.core.errors import Invalid, WrongState
 from releases.models import Application
 
@@ -28,7 +28,7 @@ def create_target(*, actor: Actor, application: Application, environment: Enviro
     require_set_up(actor)
     target = Target(application=application, environment=environment, **fields)
     _check(target)
-    target.save(force_insert=True)
+    write(target)
     grant(application.team, TEAM_PERMISSIONS_ON_ENVIRONMENT, environment)
     record("target.created", actor=actor, subject=target, data={"namespace": target.namespace})
     live.changed("board")
@@ -38,12 +38,14 @@ def create_target(*, actor: Actor, application: Application, environment: Enviro
 @transaction.atomic
 def update_target(*, actor: Actor, target: Target, changes: Mapping[str, Any]) -> Target:
     require_set_up(actor)
+    target = lock(Target.objects.select_related("application__team", "environment", "cluster"), target)
     differences = assign(target, changes)
     _check(target)
-    target.save(update_fields=list(changes))
+    write(target, list(changes))
     shown = {name: (("(hidden)", "(changed)") if name in SECRET_FIELDS else pair) for name, pair in differences.items()}
-    record("target.updated", actor=actor, subject=target, changes=shown)
-    live.changed("board")
+    if shown:
+        record("target.updated", actor=actor, subject=target, changes=shown)
+        live.changed("board")
     return target
 
 
@@ -61,7 +63,6 @@ OVERRIDES = {"replicas": int, "env": dict, "values": dict, "patches": list}
 
 
 def _check(target: Target) -> None:
-    validate(target)
     if target.kind not in ADAPTERS:
         raise _invalid(
             "kind", f"Targets of kind {target.kind} are not supported yet. Supported: {', '.join(ADAPTERS)}."

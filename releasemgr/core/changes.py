@@ -1,12 +1,15 @@
 """Saving with manners: field rules as domain errors, and what changed as plain values."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import Any, TypeVar
 
 from django.core.exceptions import ValidationError
-from django.db.models import Model
+from django.db import IntegrityError, transaction
+from django.db.models import Model, QuerySet
 
-from releasemgr.core.errors import Invalid
+from releasemgr.core.errors import Invalid, NotFound
+
+Row = TypeVar("Row", bound=Model)
 
 
 def validate(obj: Model, *, unique: bool = True) -> None:
@@ -28,6 +31,26 @@ def assign(obj: Model, changes: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]
         if before != value:
             differences[name] = (plain(before), plain(value))
     return differences
+
+
+def write(obj: Model, fields: Collection[str] | None = None) -> None:
+    """Insert `obj`, or update its `fields`, in the caller's transaction. Raises Invalid for a value that is taken."""
+    validate(obj)
+    try:
+        with transaction.atomic():
+            obj.save(force_insert=fields is None, update_fields=fields)
+    except IntegrityError:
+        # Somebody wrote the same a moment ago; now that their row is there, validation says which value it is.
+        validate(obj)
+        raise
+
+
+def lock(rows: QuerySet[Row], obj: Row) -> Row:
+    """The row of `obj` as it is now, held until the transaction ends. Raises NotFound when it is gone."""
+    found = rows.select_for_update(of=("self",)).filter(pk=obj.pk).first()
+    if found is None:
+        raise NotFound(f"{obj} is gone: somebody deleted it a moment ago.")
+    return found
 
 
 def plain(value: Any) -> Any:

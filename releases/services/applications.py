@@ -9,7 +9,7 @@ from accounts.models import Team
 from accounts.policies import TEAM_PERMISSIONS, grant, withdraw
 from audit.services import record
 from releasemgr.core.actors import Actor
-from releasemgr.core.changes import assign, validate
+from releasemgr.core.changes import assign, lock, write
 from releasemgr.core.errors import WrongState
 from releases.models import Application
 from releases.services.access import require_set_up
@@ -21,8 +21,7 @@ def create_application(
 ) -> Application:
     require_set_up(actor)
     application = Application(slug=slug, name=name, team=team, repository=repository, description=description)
-    validate(application)
-    application.save(force_insert=True)
+    write(application)
     grant(team, TEAM_PERMISSIONS, application)
     record("application.created", actor=actor, subject=application, data={"team": team.slug})
     return application
@@ -32,14 +31,16 @@ def create_application(
 def update_application(*, actor: Actor, application: Application, changes: Mapping[str, Any]) -> Application:
     """`changes` may hold name, team, repository, description. A new team gets the rights, the old one loses them."""
     require_set_up(actor)
+    # Two who move it at once would otherwise each take the rights from the first team only.
+    application = lock(Application.objects.select_related("team"), application)
     old_team = application.team
     differences = assign(application, changes)
-    validate(application)
-    application.save(update_fields=list(changes))
+    write(application, list(changes))
     if application.team != old_team:
         withdraw(old_team, TEAM_PERMISSIONS, application)
         grant(application.team, TEAM_PERMISSIONS, application)
-    record("application.updated", actor=actor, subject=application, changes=differences)
+    if differences:
+        record("application.updated", actor=actor, subject=application, changes=differences)
     return application
 
 

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from audit.services import record
 from releasemgr.core.actors import Actor
-from releasemgr.core.changes import assign, validate
+from releasemgr.core.changes import assign, lock, write
 from releases.models import ApprovalRule
 from releases.services.access import require_set_up
 
@@ -16,8 +16,7 @@ from releases.services.access import require_set_up
 def create_approval_rule(*, actor: Actor, **fields: Any) -> ApprovalRule:
     require_set_up(actor)
     rule = ApprovalRule(**fields)
-    validate(rule)
-    rule.save(force_insert=True)
+    write(rule)
     record("approval_rule.created", actor=actor, subject=rule)
     return rule
 
@@ -25,10 +24,11 @@ def create_approval_rule(*, actor: Actor, **fields: Any) -> ApprovalRule:
 @transaction.atomic
 def update_approval_rule(*, actor: Actor, rule: ApprovalRule, changes: Mapping[str, Any]) -> ApprovalRule:
     require_set_up(actor)
+    rule = lock(ApprovalRule.objects.select_related("application", "environment", "team"), rule)
     differences = assign(rule, changes)
-    validate(rule)
-    rule.save(update_fields=list(changes))
-    record("approval_rule.updated", actor=actor, subject=rule, changes=differences)
+    write(rule, list(changes))
+    if differences:
+        record("approval_rule.updated", actor=actor, subject=rule, changes=differences)
     return rule
 
 

@@ -34,5 +34,5 @@ class Command(BaseCommand):
             return f"Cluster {name} registered ({cluster.server}, {cluster.version})."
         if cluster.kubeconfig == text:
             return f"Cluster {name} is as it was ({cluster.server})."
-        services.update_cluster(actor=SYSTEM, cluster=cluster, kubeconfig=text)
+        cluster = services.update_cluster(actor=SYSTEM, cluster=cluster, kubeconfig=text)
         return f"Cluster {name} has new credentials ({cluster.server}, {cluster.version})."
