@@ -101,7 +101,8 @@ DATABASES = {
 if env.bool("DATABASE_POOL", default=False):
     # Set by asgi.py: there every request runs in a thread of its own, so a connection kept by a thread is never used
     # again. Workers fork, and a pool does not survive that: they keep one connection each.
-    DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 20, "timeout": 10}}
+    # Added to what DATABASE_URL asks for, such as sslmode=require.
+    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": 20, "timeout": 10}
 else:
     # At 0 each enqueue reconnects: twelve times slower.
     DATABASES["default"]["CONN_MAX_AGE"] = 600
@@ -148,11 +149,7 @@ Q_CLUSTER = {
     "queue_limit": 2,
     "bulk": 2,
     "label": "Tasks",
-} | (
-    {"redis": REDIS_URL}
-    if REDIS_URL
-    else {"orm": "default", "broker_class": "releasemgr.core.broker.PostgresBroker"}
-)
+} | ({"redis": REDIS_URL} if REDIS_URL else {"orm": "default", "broker_class": "releasemgr.core.broker.PostgresBroker"})
 CHANNEL_LAYERS = {
     "default": (
         {"BACKEND": "channels_redis.core.RedisChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}
