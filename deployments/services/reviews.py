@@ -26,6 +26,7 @@ def approve_deployment(*, actor: Actor, deployment: Deployment, comment: str = "
 @transaction.atomic
 def reject_deployment(*, actor: Actor, deployment: Deployment, comment: str, digest: str = "") -> Deployment:
     """A rejection is final: the deployment is cancelled with the reason."""
+    require_review(actor, deployment)
     if not comment.strip():
         raise Invalid("Say why: it stays on record.", details={"comment": ["A reason is needed."]})
     _decide(actor, deployment, decision=Decision.REJECTED, comment=comment, digest=digest)

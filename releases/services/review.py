@@ -40,6 +40,7 @@ def approve_release(
 @transaction.atomic
 def reject_release(*, actor: Actor, release: Release, comment: str, digest: str = "") -> Release:
     """A rejection needs its reason, and sends the release back to draft."""
+    require_review(actor, release)
     if not comment.strip():
         raise Invalid("Say why, so that the author knows what to change.", details={"comment": ["A reason is needed."]})
     release = _decide(actor, release, decision=Decision.REJECTED, comment=comment, digest=digest)

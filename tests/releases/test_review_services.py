@@ -62,3 +62,9 @@ def test_an_event_can_be_neither_changed_nor_removed(team: Team, deployer: User)
         Event.objects.update(actor="Somebody else")
     with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():
         Event.objects.all().delete()
+
+
+def test_who_may_not_decide_is_told_so_before_the_reason_is_asked_for(team: Team, deployer: User, viewer: User) -> None:
+    release = factories.in_review(deployer, factories.application(team))
+    with pytest.raises(NotAllowed):
+        services.reject_release(actor=actor(viewer), release=release, comment="")
