@@ -1,7 +1,6 @@
 """Who may administer people, and give rights on objects. The only importer of guardian beside `selectors`."""
 
 from collections.abc import Iterable
-from uuid import UUID
 
 from django.db.models import Model, Q, QuerySet
 from guardian.shortcuts import assign_perm, remove_perm
@@ -61,8 +60,3 @@ def grant(team: Team, permissions: Iterable[str], obj: Model) -> None:
 def withdraw(team: Team, permissions: Iterable[str], obj: Model) -> None:
     for permission in permissions:
         remove_perm(permission, team.group, obj)
-
-
-def object_ids(actor: Actor, permission: str) -> frozenset[UUID] | None:
-    """Ids of the objects on which the actor holds `permission`; None means all of them."""
-    return None if actor.is_admin else actor.granted(permission)

@@ -163,8 +163,3 @@ def pod_containers(obj: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def container_names(objects: Iterable[Mapping[str, Any]]) -> set[str]:
     names = (container.get("name") for obj in objects for container in pod_containers(obj))
     return {name for name in names if isinstance(name, str)}
-
-
-def namespaces(objects: Iterable[Mapping[str, Any]]) -> set[str]:
-    """Namespaces that the manifests name themselves."""
-    return {obj["metadata"]["namespace"] for obj in objects if obj["metadata"].get("namespace")}

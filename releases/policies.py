@@ -5,7 +5,6 @@ from django.db.models import QuerySet
 from accounts.policies import can_administer
 from releasemgr.core.actors import Actor
 from releases.models import Application, Approval, ApprovalRule, Release
-from releases.statuses import EDITABLE
 
 
 def visible_applications(actor: Actor) -> QuerySet[Application]:
@@ -53,21 +52,13 @@ def is_author(actor: Actor, release: Release) -> bool:
     return actor.user_id in (release.created_by_id, release.edited_by_id)
 
 
-def can_review(actor: Actor, release: Release) -> bool:
-    """Decide about a release: never an author of its content, not even an administrator."""
-    return can_judge(actor, release.application) and not is_author(actor, release)
-
-
 def can_judge(actor: Actor, application: Application) -> bool:
+    """Decide about its releases; about no content of one's own (`is_author`), not even as an administrator."""
     return (
         actor.user_id is not None
         and actor.may_change("releases")
         and actor.holds("approve_application", application.pk)
     )
-
-
-def can_edit(actor: Actor, release: Release) -> bool:
-    return release.status in EDITABLE and can_develop(actor, release.application)
 
 
 def can_comment(actor: Actor, release: Release) -> bool:
