@@ -288,29 +288,44 @@ FORGERIES = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("headers", FORGERIES, ids=str)
-def test_nobody_writes_another_address_into_the_record(world: World, headers: dict[str, str]) -> None:
+def test_nobody_writes_another_address_into_the_record(world: World) -> None:
     api = api_of(person(world, "deployer"))
     path = f"/api/v1/releases/{world.draft.pk}"
-    assert api.patch(path, {"description": "x"}, REMOTE_ADDR="192.0.2.7", **headers).status_code == 200
-    assert Event.objects.filter(action="release.updated").latest("sequence").ip == "192.0.2.7"
+    for number, headers in enumerate(FORGERIES):
+        changed = api.patch(path, {"description": f"x{number}"}, REMOTE_ADDR="192.0.2.7", **headers)
+        assert changed.status_code == 200
+        assert Event.objects.filter(action="release.updated").latest("sequence").ip == "192.0.2.7", headers
 
 
-@pytest.mark.parametrize("offered", ["a\r\nSet-Cookie: x=y", "a" * 500, "<script>", "short", "\x00" * 9, "ünïcödë-id"])
-def test_a_request_id_that_could_do_harm_is_not_taken(world: World, offered: str) -> None:
+HARMFUL_IDS = ("a\r\nSet-Cookie: x=y", "a" * 500, "<script>", "short", "\x00" * 9, "ünïcödë-id")
+
+
+def test_a_request_id_that_could_do_harm_is_not_taken(world: World) -> None:
     api = api_of(person(world, "deployer"))
-    response = api.patch(f"/api/v1/releases/{world.draft.pk}", {"description": "x"}, HTTP_X_REQUEST_ID=offered)
-    assert response["X-Request-ID"] != offered
-    assert Event.objects.latest("sequence").request_id == response["X-Request-ID"]
+    for number, offered in enumerate(HARMFUL_IDS):
+        body = {"description": f"x{number}"}
+        response = api.patch(f"/api/v1/releases/{world.draft.pk}", body, HTTP_X_REQUEST_ID=offered)
+        assert response["X-Request-ID"] != offered
+        assert Event.objects.latest("sequence").request_id == response["X-Request-ID"]
 
 
-@pytest.mark.parametrize(
-    "elsewhere", ["NaN", "-1", "accounts:logout", "//evil.example", "/\\evil.example", "http:evil"]
+ELSEWHERE = (
+    "NaN",
+    "-1",
+    "accounts:logout",
+    "//e.example",
+    "/\\e.example",
+    "http:e",
+    "https://e.example",
+    "javascript:x",
 )
-def test_next_leads_a_logged_in_person_to_a_page_of_ours(world: World, elsewhere: str) -> None:
+
+
+def test_next_leads_a_logged_in_person_to_a_page_of_ours(world: World) -> None:
     client = Client()
     client.force_login(person(world, "viewer"))
-    assert client.get("/accounts/login", {"next": elsewhere})["Location"] == "/"
+    for elsewhere in ELSEWHERE:
+        assert client.get("/accounts/login", {"next": elsewhere})["Location"] == "/", elsewhere
 
 
 def test_a_login_gets_a_new_session_and_a_logout_ends_it_everywhere(world: World) -> None:

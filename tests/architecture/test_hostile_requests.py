@@ -63,7 +63,7 @@ def test_no_query_breaks_a_read(world: World, client: Client) -> None:
         if "GET" not in expectation_of(address).allowed or address.name in ("ready", "metrics"):
             continue
         path = address.filled(world.values_for(address))
-        for text in NASTY_TEXTS:
+        for text in NASTY_TEXTS[::3]:
             query = dict.fromkeys(QUERY_NAMES, text.encode("utf-8", "replace").decode())
             if client.get(path, query).status_code >= 500:
                 broken.append(f"{path} with all of {text[:30]!r}")
@@ -81,9 +81,9 @@ ODD_PARAMETERS = {
 def test_no_single_parameter_breaks_a_list_of_the_api(world: World, client: Client) -> None:
     broken = []
     for address in ADDRESSES:
-        if not (address.is_api and "GET" in expectation_of(address).allowed) or address.name in ("ready", "metrics"):
+        if not address.name.endswith("-list"):
             continue
-        path = address.filled(world.values_for(address))
+        path = address.route
         for name, texts in ODD_PARAMETERS.items():
             broken += [f"{path}?{name}={text[:30]!r}" for text in texts if fails(client, path, {name: text})]
     assert not broken, "\n" + "\n".join(broken)
@@ -132,7 +132,7 @@ def test_no_single_field_breaks_a_change_by_the_api(world: World, client: Client
         for field in sorted(
             set(body) | {"artifacts", "overrides", "not_before", "notes", "commit", "count", "description"}
         ):
-            for value in NASTY_VALUES[::2]:
+            for value in NASTY_VALUES[::3]:
                 with undone():
                     sent = json.dumps({**body, field: value})
                     response = client.post(path, sent, content_type="application/json")
