@@ -15,6 +15,7 @@ from releasemgr.core.changes import assign, validate
 from releasemgr.core.errors import NotAllowed, WrongState
 from releases import policies
 from releases.content import clean_artifacts, content_digest
+from releases.masking import artifacts_without_secrets
 from releases.models import Application, Comment, Release
 from releases.services.access import require_develop
 from releases.statuses import EDITABLE, ReleaseStatus
@@ -98,9 +99,17 @@ def edit_release(*, actor: Actor, release: Release, changes: Mapping[str, Any]) 
     if new_digest != release.digest:
         _void_approvals(actor, release, new_digest=new_digest)
     _save_edit(release, [*wanted, "updated_at"], new_digest=new_digest, actor=actor)
-    record("release.updated", actor=actor, subject=release, changes=differences)
+    if differences:
+        _record_edit(actor, release, differences)
     live.changed(f"release.{release.pk}")
     return release
+
+
+def _record_edit(actor: Actor, release: Release, differences: dict[str, tuple[Any, Any]]) -> None:
+    if "artifacts" in differences:
+        before, after = (artifacts_without_secrets(each) for each in differences["artifacts"])
+        differences = {**differences, "artifacts": (before, after)}
+    record("release.updated", actor=actor, subject=release, changes=differences, data={"digest": release.digest})
 
 
 def _void_approvals(actor: Actor, release: Release, *, new_digest: str) -> None:

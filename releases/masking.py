@@ -1,0 +1,62 @@
+"""Kubernetes objects as people may see them: what a Secret holds stays hidden. Pure."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import yaml
+
+from releasemgr.core.errors import Invalid
+from releases.manifests import parse_manifests
+
+HIDDEN = "•••"
+SECRET_FIELDS = ("data", "stringData")
+# kubectl keeps the whole object there, data included.
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
+
+def masked(manifests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Copies with every value of a Secret replaced; its keys stay, so that a missing one can be seen."""
+    return [_masked(item) for item in manifests]
+
+
+def _masked(item: Mapping[str, Any]) -> dict[str, Any]:
+    shown = dict(item)
+    if isinstance(item.get("items"), list):
+        shown["items"] = [_masked(each) if isinstance(each, Mapping) else HIDDEN for each in item["items"]]
+    if str(item.get("kind", "")).lower() == "secret":
+        for name in SECRET_FIELDS:
+            if shown.get(name):
+                shown[name] = dict.fromkeys(shown[name], HIDDEN) if isinstance(shown[name], Mapping) else HIDDEN
+    found = annotations(shown)
+    return annotated(shown, found | {LAST_APPLIED: HIDDEN}) if LAST_APPLIED in found else shown
+
+
+def annotations(item: Mapping[str, Any]) -> dict[str, Any]:
+    metadata = item.get("metadata")
+    found = metadata.get("annotations") if isinstance(metadata, Mapping) else None
+    return dict(found) if isinstance(found, Mapping) else {}
+
+
+def annotated(item: Mapping[str, Any], annotations: Mapping[str, Any]) -> dict[str, Any]:
+    """`item` has annotations already: only they are replaced, or left out when there are none left."""
+    metadata = {**item["metadata"], "annotations": dict(annotations)}
+    if not annotations:
+        del metadata["annotations"]
+    return {**item, "metadata": metadata}
+
+
+def without_secrets(text: str) -> str:
+    """Manifests as YAML text, with what their Secrets hold hidden; text without a Secret comes back as it is."""
+    try:
+        objects = parse_manifests(text)
+    except Invalid:
+        # Stored when the rules were others: nobody knows what is in it.
+        return HIDDEN
+    shown = masked(objects)
+    return text if shown == objects else str(yaml.safe_dump_all(shown, sort_keys=False, allow_unicode=True, width=120))
+
+
+def artifacts_without_secrets(artifacts: Mapping[str, Any]) -> dict[str, Any]:
+    """For what is kept for ever, such as the audit log."""
+    manifests = artifacts.get("manifests")
+    return {**artifacts, "manifests": without_secrets(manifests)} if manifests else dict(artifacts)
