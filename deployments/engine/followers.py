@@ -31,6 +31,7 @@ from deployments.targets.kubernetes.changes import (
     Restored,
     WatchedKind,
 )
+from deployments.targets.kubernetes.kubeconfig import InvalidKubeconfig
 from deployments.targets.kubernetes.watch import Stop, follow
 
 logger = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ class ClusterFollower:
     stop: Stop = field(default_factory=Stop)
     notices: "queue.SimpleQueue[Notice | None]" = field(default_factory=queue.SimpleQueue)
     threads: list[threading.Thread] = field(default_factory=list)
+    broken: bool = False
 
     @classmethod
     def start(cls, cluster: Cluster) -> "ClusterFollower":
@@ -60,7 +62,8 @@ class ClusterFollower:
 
     @property
     def alive(self) -> bool:
-        return all(thread.is_alive() for thread in self.threads[:1])
+        """A watch that was refused may have ended, one that broke may not: its changes would go unseen."""
+        return self.threads[0].is_alive() and not self.broken
 
     def end(self) -> None:
         self.stop.set()
@@ -80,8 +83,11 @@ class ClusterFollower:
                 if isinstance(notice, Refusal) and namespace is None:
                     self._follow_namespaces(to, watched)
                 self.notices.put(notice)
+        except InvalidKubeconfig as error:
+            self.notices.put(Refusal(str(error)))
         except Exception:
             logger.exception("A watch broke", extra={"kind": watched.kind})
+            self.broken = True
         finally:
             connection.close()
 

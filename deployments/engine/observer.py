@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connection
 
 from deployments.engine.followers import ClusterFollower
@@ -57,7 +58,7 @@ class Observer:
 
     def _update_roster(self) -> None:
         self._check_session()
-        clusters = {cluster.pk: cluster for cluster in Cluster.objects.all()}
+        clusters = {cluster.pk: cluster for cluster in Cluster.objects.defer("kubeconfig")}
         for cluster_id, follower in list(self.followers.items()):
             cluster = clusters.get(cluster_id)
             if cluster is None or cluster.credentials_version != follower.credentials_version or not follower.alive:
@@ -75,9 +76,9 @@ class Observer:
     def _follow(self, cluster: Cluster) -> None:
         try:
             self.followers[cluster.pk] = ClusterFollower.start(cluster)
-        except DomainError as error:
+        except (DomainError, ImproperlyConfigured) as error:
             # Its deployments are polled; the other clusters are none the worse.
-            Cluster.objects.filter(pk=cluster.pk).update(problem=error.message)
+            Cluster.objects.filter(pk=cluster.pk).update(problem=str(error))
             _unlock(cluster.pk)
 
     def _let_go(self, cluster_id: UUID) -> None:

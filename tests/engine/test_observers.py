@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import yaml
@@ -13,11 +14,13 @@ from django.db.models.functions import Now
 
 from accounts.models import Team, User
 from deployments import services
+from deployments.engine import followers
 from deployments.engine import observer as observing
 from deployments.engine.observer import Observer
 from deployments.engine.runner import Outcome, tick
 from deployments.models import Cluster, Deployment
 from deployments.sandbox.server import SandboxServer
+from deployments.targets.kubernetes.watch import Stop
 from tests import factories
 from tests.engine.test_database_faults import cut_all_other_connections
 from tests.sandbox.fixtures import sandbox_cluster
@@ -132,3 +135,37 @@ def test_a_change_in_the_cluster_wakes_the_deployment(
 
         until(is_over, "nothing woke it")
     assert deployment.status == "succeeded"
+
+
+def test_a_follower_whose_watch_broke_is_replaced(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken, follow = [], followers.follow
+
+    def breaks_once(*args: Any, stop: Stop, **kwargs: Any) -> Any:
+        if not broken:
+            broken.append(stop)
+            raise RuntimeError("a bug in one watch")
+        return follow(*args, stop=stop, **kwargs)
+
+    def is_replaced() -> bool:
+        now = only.observer.followers.get(cluster.pk)
+        return bool(broken) and now is not None and now.stop is not broken[0]
+
+    monkeypatch.setattr(followers, "follow", breaks_once)
+    with observers(1) as (only,):
+        until(is_replaced, "the follower was not replaced")
+
+
+def test_a_cluster_whose_credentials_cannot_be_decrypted_keeps_nobody_from_following_the_others(
+    cluster: Cluster,
+) -> None:
+    other = Cluster.objects.create(name="other", kubeconfig="{}", server="https://127.0.0.1:1")
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE deployments_cluster SET kubeconfig = 'of another key' WHERE id = %s", [other.pk])
+    with observers(1) as (only,):
+        until(lambda: only.follows(cluster), "the good cluster is not followed")
+        until(lambda: "ENCRYPTION_KEYS" in _problem(other), "nobody is told")
+        assert only.thread.is_alive()
+
+
+def _problem(cluster: Cluster) -> str:
+    return str(Cluster.objects.values_list("problem", flat=True).get(pk=cluster.pk))
