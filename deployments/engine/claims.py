@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from django.db import DatabaseError, connection, transaction
-from django.db.models import Case, F, Q, When
+from django.db.models import Case, F, When
 from django.db.models.functions import Now
 
 from deployments.models import Deployment
@@ -36,8 +36,7 @@ class Claim:
 def take(deployment_id: UUID) -> Claim | None:
     """Claim a deployment that is open, due and unclaimed; None when it is not, or another worker was faster."""
     claim = Claim(deployment_id)
-    unclaimed = Q(claimed_until__isnull=True) | Q(claimed_until__lt=Now())
-    rows = Deployment.objects.open().filter(unclaimed, pk=deployment_id, wake_at__lte=Now())
+    rows = Deployment.objects.due().unclaimed().filter(pk=deployment_id)
     if not rows.update(claim_token=claim.token, claimed_until=Now() + LEASE):
         return None
     woken_at = Deployment.objects.values_list("wake_at", flat=True).get(pk=deployment_id)
@@ -49,6 +48,7 @@ def load(claim: Claim) -> Deployment:
     deployment = (
         # What only the first or the last tick asks for is fetched then: three more joins cost each tick 6 ms.
         Deployment.objects.select_related("target__cluster", "environment", "application", "release")
+        .defer("target__database_url", "release__artifacts", "release__description", "release__notes")
         .filter(pk=claim.deployment_id, claim_token=claim.token)
         .first()
     )
@@ -89,8 +89,7 @@ def release(claim: Claim, *, sleep: timedelta | None) -> bool:
             claimed_until=None,
             wake_at=Case(When(wake_at=claim.woken_at, then=timer), default=F("wake_at")),
         )
-        due = Deployment.objects.open().filter(pk=claim.deployment_id, wake_at__lte=Now())
-        return due.exists()
+        return Deployment.objects.due().filter(pk=claim.deployment_id).exists()
 
 
 @contextmanager

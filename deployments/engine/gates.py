@@ -13,6 +13,7 @@ from django.db.models.functions import Now
 from django.utils.timesince import timeuntil
 
 from deployments.models import Deployment
+from deployments.selectors.deployments import LONG
 from deployments.statuses import DeploymentKind, DeploymentStatus
 from releases.approvals import weigh
 from releases.models import Decision
@@ -75,20 +76,17 @@ def promotion(deployment: Deployment, now: datetime) -> Gate | None:
     required = deployment.environment.requires
     if required is None:
         return None
-    proof = (
-        Deployment.objects.filter(
-            application=deployment.application_id,
-            environment=required,
-            release_digest=deployment.release_digest,
-            status=DeploymentStatus.SUCCEEDED,
-        )
-        .order_by("completed_at")
-        .first()
+    proofs = Deployment.objects.filter(
+        application=deployment.application_id,
+        environment=required,
+        release_digest=deployment.release_digest,
+        status=DeploymentStatus.SUCCEEDED,
     )
-    if proof is None or proof.completed_at is None:
+    succeeded_at = proofs.order_by("completed_at").values_list("completed_at", flat=True).first()
+    if succeeded_at is None:
         sentence = f"{deployment.release} must first succeed in {required}."
         return Gate("promotion", open=False, sentence=sentence, can_open=[deployment.application.team.name])
-    soaked_at = proof.completed_at + timedelta(minutes=deployment.environment.soak_minutes)
+    soaked_at = succeeded_at + timedelta(minutes=deployment.environment.soak_minutes)
     if now < soaked_at:
         sentence = f"Soaks in {required} until {soaked_at:%Y-%m-%d %H:%M} UTC."
         return Gate("promotion", open=False, sentence=sentence, opens_at=soaked_at)
@@ -114,7 +112,7 @@ def turn(deployment: Deployment, now: datetime) -> Gate | None:
     """One at a time in a target; rollbacks go first, then whoever asked first and waits for nothing else."""
     running = Deployment.objects.filter(target=deployment.target_id, status=DeploymentStatus.IN_PROGRESS)
     # A page may ask in the very moment in which it starts: nobody waits for themselves.
-    first = running.exclude(pk=deployment.pk).select_related("release__application").first()
+    first = running.exclude(pk=deployment.pk).select_related("release__application").defer(*LONG).first()
     if first is None and not deployment.is_rollback:
         first = _ahead(deployment)
     if first is None:
@@ -128,7 +126,7 @@ def _ahead(deployment: Deployment) -> Deployment | None:
     others = pending.filter(earlier | Q(kind=DeploymentKind.ROLLBACK)).exclude(pk=deployment.pk)
     # Woken, so what its gates said last may no longer hold: it looks first.
     woken = set(others.filter(wake_at__lte=Now()).values_list("pk", flat=True))
-    for other in others.select_related("release__application").order_by("created_at", "id"):
+    for other in others.select_related("release__application").defer(*LONG).order_by("created_at", "id"):
         if other.pk in woken or _waits_for_its_turn_only(other):
             return other
     return None

@@ -1,11 +1,11 @@
 """One run that brings a release to an environment: the row that remembers the work."""
 
-from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 
 from deployments.models.places import Target
 from deployments.statuses import OPEN, DeploymentKind, DeploymentStatus, StepName, StepStatus
@@ -21,10 +21,13 @@ class DeploymentQuerySet(models.QuerySet["Deployment"]):
         """Succeeded, even when taken back later; what failed and was rolled back carries its error."""
         return self.filter(status__in=(DeploymentStatus.SUCCEEDED, DeploymentStatus.ROLLED_BACK), error_message="")
 
-    def due(self, now: datetime) -> "DeploymentQuerySet":
-        """Open, woken or its timer run out, and claimed by no living worker."""
-        unclaimed = Q(claimed_until__isnull=True) | Q(claimed_until__lt=now)
-        return self.open().filter(unclaimed, wake_at__lte=now)
+    def due(self) -> "DeploymentQuerySet":
+        """Open, and woken or its timer run out. By the database's clock, as everything about leases (decision 0006)."""
+        return self.open().filter(wake_at__lte=Now())
+
+    def unclaimed(self) -> "DeploymentQuerySet":
+        """Held by no living worker."""
+        return self.filter(Q(claimed_until__isnull=True) | Q(claimed_until__lt=Now()))
 
 
 class Deployment(Identified):

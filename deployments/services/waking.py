@@ -18,13 +18,12 @@ LONG_QUEUE = 200
 @transaction.atomic
 def wake(*deployment_ids: UUID) -> None:
     """Make open deployments due now. A worker that holds one looks again before it lets go (see `engine.claims`)."""
-    unclaimed = Q(claimed_until__isnull=True) | Q(claimed_until__lt=Now())
     rows = Deployment.objects.open().filter(pk__in=deployment_ids)
     # Oldest first, as everybody does who locks several: otherwise two that wake the same ones block each other.
     locked = list(rows.order_by("created_at", "id").select_for_update(of=("self",)).values_list("pk", flat=True))
-    rows = Deployment.objects.filter(pk__in=locked)
-    rows.update(wake_at=Now())
-    for deployment_id in rows.filter(unclaimed).order_by("created_at").values_list("pk", flat=True):
+    due = Deployment.objects.filter(pk__in=locked)
+    due.update(wake_at=Now())
+    for deployment_id in due.unclaimed().order_by("created_at").values_list("pk", flat=True):
         enqueue(TICK, deployment_id)
 
 
@@ -49,10 +48,7 @@ def wake_due() -> int:
 
     Not while the queue is long: without workers each sweep would add the same ones once more.
     """
-    due = Deployment.objects.open().filter(
-        Q(claimed_until__isnull=True) | Q(claimed_until__lt=Now()), wake_at__lte=Now()
-    )
-    ids = list(due.order_by("wake_at").values_list("pk", flat=True)[:500])
+    ids = list(Deployment.objects.due().unclaimed().order_by("wake_at").values_list("pk", flat=True)[:500])
     if not ids or waiting_tasks() >= LONG_QUEUE:
         return 0
     for deployment_id in ids:
