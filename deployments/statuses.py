@@ -36,6 +36,8 @@ DEPLOYMENT_MOVES = TransitionTable(
 )
 OPEN = frozenset({DeploymentStatus.PENDING, DeploymentStatus.IN_PROGRESS})
 ENDED = frozenset(DeploymentStatus) - OPEN
+# Not those that succeeded: there is nothing to try again.
+RETRYABLE = ENDED - {DeploymentStatus.SUCCEEDED}
 
 
 class StepName(TextChoices):

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 from deployments import policies
 from deployments.models import Deployment, DeploymentApproval
 from deployments.selectors import BROUGHT_UP
-from deployments.statuses import DeploymentStatus
+from deployments.statuses import RETRYABLE, DeploymentStatus
 from releasemgr.core.actors import Actor
-
-RETRYABLE = (DeploymentStatus.FAILED, DeploymentStatus.CANCELLED, DeploymentStatus.ROLLED_BACK)
 
 
 @dataclass(frozen=True, slots=True)

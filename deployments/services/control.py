@@ -9,7 +9,7 @@ from deployments.models import Deployment
 from deployments.services.access import require_deploy
 from deployments.services.deployments import start_deployment
 from deployments.services.planning import TICK
-from deployments.statuses import DeploymentKind, DeploymentStatus
+from deployments.statuses import RETRYABLE, DeploymentKind
 from deployments.transitions import announce, facts
 from releasemgr.core.actors import Actor
 from releasemgr.core.errors import WrongState
@@ -47,8 +47,7 @@ def ask_to_cancel(actor: Actor, deployment: Deployment) -> None:
 def retry_deployment(*, actor: Actor, deployment: Deployment) -> Deployment:
     """A new deployment of the same release to the same place."""
     require_deploy(actor, deployment.target)
-    ended_badly = (DeploymentStatus.FAILED, DeploymentStatus.CANCELLED, DeploymentStatus.ROLLED_BACK)
-    if deployment.status not in ended_badly or deployment.kind != DeploymentKind.DEPLOY:
+    if deployment.status not in RETRYABLE or deployment.kind != DeploymentKind.DEPLOY:
         raise WrongState(
             "Only a deployment that failed, was cancelled or rolled back can be tried again.",
             details={"status": deployment.status},
