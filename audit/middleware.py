@@ -21,15 +21,18 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 def client_ip(request: HttpRequest) -> str | None:
     """The peer's address; behind a trusted proxy the rightmost forwarded address that is no proxy of ours."""
     peer = str(request.META.get("REMOTE_ADDR", ""))
-    hops = [peer, *reversed(str(request.META.get("HTTP_X_FORWARDED_FOR", "")).split(","))]
+    forwarded = str(request.META.get("HTTP_X_FORWARDED_FOR", ""))
+    hops = [peer, *(hop.strip() for hop in reversed(forwarded.split(",")) if hop.strip())]
+    address = None
     for hop in hops:
-        address = hop.strip()
-        if address not in settings.TRUSTED_PROXIES:
+        try:
+            address = ipaddress.ip_address(hop)
+        except ValueError:
+            # Sent by who is no proxy of ours: nothing behind it is worth more.
+            return None
+        if not any(address in ipaddress.ip_network(network, strict=False) for network in settings.TRUSTED_PROXIES):
             break
-    try:
-        return str(ipaddress.ip_address(address))
-    except ValueError:
-        return None
+    return str(address)
 
 
 class RequestContextMiddleware:
