@@ -4,12 +4,13 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.auth.models import Group
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 
 from accounts import services
 from accounts.models import ApiToken, FailedLogin, Membership, Team, User
+from releasemgr.core.admin import LookOnlyAdmin
 from releasemgr.core.errors import DomainError
 from releasemgr.core.requests import Request
 
@@ -20,19 +21,8 @@ if admin.site.is_registered(ApiToken):
     admin.site.unregister(ApiToken)
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-
 @admin.register(User)
-class UserAdmin(ReadOnlyAdmin):
+class UserAdmin(LookOnlyAdmin):
     list_display = ["name", "email", "username", "role", "is_active", "last_login"]
     list_filter = ["role", "is_active", "memberships__team"]
     search_fields = ["name", "email", "username"]
@@ -74,7 +64,7 @@ class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]
 
 
 @admin.register(Team)
-class TeamAdmin(ReadOnlyAdmin):
+class TeamAdmin(LookOnlyAdmin):
     list_display = ["name", "slug", "created_at"]
     search_fields = ["name", "slug"]
     inlines = [MembershipInline]
@@ -84,7 +74,7 @@ class TeamAdmin(ReadOnlyAdmin):
 
 
 @admin.register(ApiToken)
-class ApiTokenAdmin(ReadOnlyAdmin):
+class ApiTokenAdmin(LookOnlyAdmin):
     list_display = ["name", "user", "scopes", "created", "expiry", "last_used_at"]
     list_select_related = ["user"]
     search_fields = ["name", "user__email"]
@@ -92,6 +82,6 @@ class ApiTokenAdmin(ReadOnlyAdmin):
 
 
 @admin.register(FailedLogin)
-class FailedLoginAdmin(ReadOnlyAdmin):
+class FailedLoginAdmin(LookOnlyAdmin):
     list_display = ["key", "count", "window_ends_at"]
     ordering = ["-window_ends_at"]

@@ -4,12 +4,13 @@ from typing import Any, cast
 
 from django.contrib import admin
 from django.core.paginator import Paginator
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from audit import labels
 from audit.models import Event, Seal
 from audit.policies import visible_events
+from releasemgr.core.admin import LookOnlyAdmin
 
 # How far one may page back; the filters and the audit page lead further.
 REACH = 5_000
@@ -35,24 +36,13 @@ class ActionFilter(admin.SimpleListFilter):
         return queryset.filter(action=self.value()) if self.value() else queryset
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class LogAdmin(LookOnlyAdmin):
     paginator = ReachPaginator
-    show_full_result_count = False
-    list_per_page = 50
     actions = None
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
 
 
 @admin.register(Event)
-class EventAdmin(ReadOnlyAdmin):
+class EventAdmin(LogAdmin):
     list_display = ["sequence", "created_at", "actor", "action", "resource_type", "resource_label", "ip"]
     list_filter = [ActionFilter, ("created_at", admin.DateFieldListFilter)]
     search_fields = ["=resource_id", "=request_id", "=user__email"]
@@ -63,6 +53,6 @@ class EventAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Seal)
-class SealAdmin(ReadOnlyAdmin):
+class SealAdmin(LogAdmin):
     list_display = ["number", "created_at", "root", "hash"]
     sortable_by = ["number"]

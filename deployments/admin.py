@@ -1,32 +1,20 @@
-"""Places and deployments in the admin: to look at. What changes anything goes through the services."""
+"""Places and deployments in the admin: to look at. What changes anything goes through the services.
+
+Secrets are deferred, and named in no list of fields.
+"""
 
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from deployments import services
 from deployments.models import Cluster, Deployment, DeploymentApproval, Environment, LogLine, Step, Target
 from deployments.selectors.deployments import LONG
+from releasemgr.core.admin import LookOnlyAdmin
 from releasemgr.core.errors import DomainError
 from releasemgr.core.requests import Request
-
-
-class LookOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Secrets are deferred, and named in no list of fields."""
-
-    show_full_result_count = False
-    list_per_page = 50
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
 
 
 @admin.register(Cluster)

@@ -7,23 +7,11 @@ from django.db.models import Model, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
 
+from releasemgr.core.admin import LookOnlyAdmin
 from releasemgr.core.errors import DomainError
 from releasemgr.core.requests import Request, actor_of
 from releases import services
 from releases.models import Application, Approval, ApprovalRule, Comment, Release
-
-
-class LookingAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Read-only: the history of a release is not an operator's to write."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
 
 class ApprovalInline(admin.TabularInline):  # type: ignore[type-arg]
@@ -43,14 +31,12 @@ class ApprovalInline(admin.TabularInline):  # type: ignore[type-arg]
 
 
 @admin.register(Release)
-class ReleaseAdmin(LookingAdmin):
+class ReleaseAdmin(LookOnlyAdmin):
     list_display = ["version", "application", "status", "created_by", "created_at"]
     list_filter = ["status", "application"]
     list_select_related = ["application", "created_by"]
     search_fields = ["version", "commit", "application__name", "application__slug"]
     date_hierarchy = "created_at"
-    # Counting all releases on each page serves nobody.
-    show_full_result_count = False
     inlines = [ApprovalInline]
     actions = ["cancel"]
 
@@ -69,20 +55,18 @@ class ReleaseAdmin(LookingAdmin):
 
 
 @admin.register(Approval)
-class ApprovalAdmin(LookingAdmin):
+class ApprovalAdmin(LookOnlyAdmin):
     list_display = ["release", "user", "decision", "created_at", "voided_at"]
     list_filter = ["decision", ("voided_at", admin.EmptyFieldListFilter)]
     list_select_related = ["release__application", "user"]
     search_fields = ["release__version", "release__application__slug", "user__name", "user__email"]
-    show_full_result_count = False
 
 
 @admin.register(Comment)
-class CommentAdmin(LookingAdmin):
+class CommentAdmin(LookOnlyAdmin):
     list_display = ["release", "user", "created_at"]
     list_select_related = ["release__application", "user"]
     search_fields = ["body", "release__version", "release__application__slug", "user__name"]
-    show_full_result_count = False
 
 
 class ServiceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]

@@ -1,4 +1,4 @@
-"""The task queue in the admin: to look at.
+"""What every admin of ours that is only to look at shares; and the task queue, which is one of them.
 
 A schedule names a Python function and its arguments: whoever could write one could run anything as the server.
 """
@@ -14,6 +14,16 @@ class LookOnly:
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class LookOnlyAdmin(LookOnly, admin.ModelAdmin):  # type: ignore[type-arg]
+    """Nothing can be typed or deleted; actions may go through the services."""
+
+    show_full_result_count = False
+    list_per_page = 50
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
 
