@@ -1,6 +1,7 @@
 """Tells open pages what changed, so that they fetch it again.
 
-Topics are Channels group names: `deployment.<id>`, `release.<id>`, `user.<id>`, `board`, `audit`.
+Topics are Channels group names: `deployment.<id>`, `release.<id>`, `user.<id>`; the lists `board`, `releases`,
+`deployments`; `audit`.
 """
 
 from functools import partial
