@@ -15,6 +15,7 @@ from deployments.models import Cluster
 from deployments.services.access import require_set_up
 from deployments.targets.base import Connection
 from deployments.targets.kubernetes.cluster import ClusterVersion, check_cluster
+from deployments.targets.kubernetes.connections import forget_client
 from deployments.targets.kubernetes.errors import ClusterError
 from deployments.targets.kubernetes.kubeconfig import InvalidKubeconfig, inspect_kubeconfig
 from releasemgr.core.actors import Actor
@@ -36,12 +37,15 @@ class TriedKubeconfig:
 
 def try_kubeconfig(text: str) -> TriedKubeconfig:
     """Ask the cluster: not in a transaction. Raises Invalid when it is unusable or the cluster does not answer."""
+    # A key of its own: a client made from other credentials would answer for these.
+    probe = Connection(key=f"probe:{uuid4()}", kubeconfig=parse_kubeconfig(text))
     try:
-        parsed = parse_kubeconfig(text)
-        server = inspect_kubeconfig(parsed)
-        found: ClusterVersion = check_cluster(Connection(key=f"probe:{uuid4()}", kubeconfig=parsed))
+        server = inspect_kubeconfig(probe.kubeconfig)
+        found: ClusterVersion = check_cluster(probe)
     except (InvalidKubeconfig, ClusterError) as exc:
         raise _unusable(str(exc)) from None
+    finally:
+        forget_client(probe)
     return TriedKubeconfig(text, server, found.version)
 
 
