@@ -31,7 +31,7 @@ TABLE = OrmQ._meta.db_table
 # The database's clock throughout: those of the machines differ.
 ENQUEUE = f"""
     WITH task AS (
-        INSERT INTO {TABLE} (key, payload, lock) VALUES (%s, %s, now() + %s * interval '1 second') RETURNING id
+        INSERT INTO {TABLE} (key, payload, lock) VALUES (%s, %s, now()) RETURNING id
     ) SELECT id, pg_notify(%s, '') FROM task"""  # noqa: S608
 FETCH = f"""
     UPDATE {TABLE} SET lock = clock_timestamp() + %s * interval '1 second' WHERE id IN (
@@ -49,15 +49,13 @@ Lease = tuple[int, datetime]
 class PostgresBroker(ORM):  # type: ignore[misc]  # django-q2 has no types
     """Uses of `Q_CLUSTER`: `orm`, `retry`, `bulk`, and `poll`, the most seconds between two looks at the table."""
 
-    # Seconds until the task may start; set on an instance before it enqueues.
-    delay: float = 0.0
     _listener: psycopg.Connection | None = None
     _pause = listen.FIRST_PAUSE
 
     def enqueue(self, task: str) -> int:
         self.get_connection()
         with connections[Conf.ORM].cursor() as cursor:
-            cursor.execute(ENQUEUE, [self.list_key or Conf.CLUSTER_NAME, task, self.delay, CHANNEL])
+            cursor.execute(ENQUEUE, [self.list_key or Conf.CLUSTER_NAME, task, CHANNEL])
             pk: int = cursor.fetchone()[0]
         return pk
 

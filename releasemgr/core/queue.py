@@ -1,14 +1,12 @@
 """Hands work to the task cluster; with `broker`, the only importer of django_q."""
 
-from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
 from django.db import transaction
-from django.utils import timezone
 from django_q.brokers import get_broker
 from django_q.conf import Conf
-from django_q.tasks import async_task, schedule
+from django_q.tasks import async_task
 
 Id = str | int | UUID
 
@@ -25,16 +23,6 @@ def enqueue(task: str, *ids: Id) -> None:
     else:
         # robust: the change is committed; a queue out of reach must not make it look failed.
         transaction.on_commit(submit, robust=True)
-
-
-def enqueue_in(seconds: float, task: str, *ids: Id) -> None:
-    """As `enqueue`, but not before `seconds` have passed (Redis: looked at every 30 seconds)."""
-    if Conf.ORM:
-        broker = get_broker()
-        broker.delay = seconds
-        async_task(task, *plain(ids), ack_failure=True, broker=broker)
-    else:
-        schedule(task, *plain(ids), next_run=timezone.now() + timedelta(seconds=seconds))
 
 
 def waiting_tasks() -> int:

@@ -11,7 +11,7 @@ from django_q.signing import SignedPackage
 
 from releasemgr.core import queue
 from releasemgr.core.broker import PostgresBroker
-from releasemgr.core.queue import enqueue, enqueue_in
+from releasemgr.core.queue import enqueue
 
 pytestmark = pytest.mark.usefixtures("committing")
 
@@ -123,13 +123,17 @@ def test_a_waiting_broker_wakes_at_the_commit(broker: PostgresBroker, monkeypatc
     assert words(broker.dequeue()) == ["now"]
 
 
-def test_a_waiting_broker_wakes_when_a_task_falls_due(broker: PostgresBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_waiting_broker_wakes_when_a_lease_runs_out(
+    brokers: list[PostgresBroker], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(Conf, "POLL", FOREVER)
-    enqueue_in(0.2, MARK, "-", "later")
-    # The notification of the enqueue itself was sent before this broker listened.
-    assert broker.dequeue() == []
+    monkeypatch.setattr(Conf, "RETRY", 0.2)
+    enqueue(MARK, "-", "again")
+    assert words(brokers[0].dequeue()) == ["again"]
+    # Nobody notifies of the end of a lease, and this broker listens only from now on.
+    assert brokers[1].dequeue() == []
 
-    assert words(broker.dequeue()) == ["later"]
+    assert words(brokers[1].dequeue()) == ["again"]
 
 
 def test_a_broker_that_loses_its_connection_goes_on(broker: PostgresBroker) -> None:
