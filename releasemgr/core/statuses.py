@@ -15,9 +15,6 @@ class TransitionTable:
 
     moves: Mapping[str, frozenset[str]]
 
-    def sources(self, to: str) -> frozenset[str]:
-        return frozenset(source for source, targets in self.moves.items() if to in targets)
-
     def allows(self, source: str, to: str) -> bool:
         return to in self.moves.get(source, frozenset())
 

@@ -30,7 +30,6 @@ DAEMON_SETS = WatchedKind("apps/v1", "DaemonSet", "app.kubernetes.io/managed-by=
 JOBS = WatchedKind("batch/v1", "Job", "app.kubernetes.io/managed-by=releasemgr")
 # Pods and ReplicaSets carry no label of ours: that would change the pod template.
 PODS = WatchedKind("v1", "Pod")
-REPLICA_SETS = WatchedKind("apps/v1", "ReplicaSet")
 
 
 @dataclass(frozen=True, slots=True)
