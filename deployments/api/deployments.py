@@ -45,7 +45,7 @@ class Deployments(ListMixin, RetrieveMixin, ApiViewSet):
 
     @extend_schema(responses=bodies.DeploymentOutput(many=True))
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        page = self.paginate_queryset(self.filter_queryset(self.get_queryset().defer("manifests", "evidence")))
+        page = self.paginate_queryset(self.filter_queryset(selectors.deployment_rows(self.actor)))
         return self.get_paginated_response(bodies.DeploymentOutput(page, many=True).data)
 
     @extend_schema(responses=bodies.StepsOutput, filters=False)

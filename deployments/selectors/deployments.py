@@ -17,7 +17,7 @@ from releases.models import Release
 BROUGHT_UP = (DeploymentStatus.SUCCEEDED, DeploymentStatus.ROLLED_BACK)
 # Long columns that lists of people have no use for.
 LONG = ("manifests", "evidence", "release__artifacts", "release__description", "release__notes",
-        "application__description")  # fmt: skip
+        "application__description", "release__application__description")  # fmt: skip
 # Neither what is long nor what is secret: the one is loaded when asked for, the other never.
 UNSEEN = ("manifests", "rolls_back__manifests", "rolls_back__evidence", "target__database_url",
           "target__cluster__kubeconfig")  # fmt: skip
@@ -33,17 +33,24 @@ def deployment_list(actor: Actor) -> QuerySet[Deployment]:
     )
 
 
-def deployment_details(actor: Actor) -> QuerySet[Deployment]:
-    """With `rolled_back_by_id`, its steps, and all that says where it goes; still without the rendered objects."""
+def deployment_rows(actor: Actor) -> QuerySet[Deployment]:
+    """For lists of programs: with `rolled_back_by_id` and the steps too."""
     taken_back_by = Deployment.objects.filter(rolls_back=OuterRef("pk"), status__in=BROUGHT_UP).order_by("sequence")
     return (
         deployment_list(actor)
+        .annotate(rolled_back_by_id=Subquery(taken_back_by.values("pk")[:1]))
+        .prefetch_related(Prefetch("steps", Step.objects.order_by("position")))
+    )
+
+
+def deployment_details(actor: Actor) -> QuerySet[Deployment]:
+    """With all that says where it goes, and the whole release; still without the rendered objects."""
+    return (
+        deployment_rows(actor)
         .select_related("target__cluster", "application__team", "environment__requires", "cancel_requested_by")
         .select_related("rolls_back__release__application")
         .defer(None)
         .defer(*UNSEEN)
-        .annotate(rolled_back_by_id=Subquery(taken_back_by.values("pk")[:1]))
-        .prefetch_related(Prefetch("steps", Step.objects.order_by("position")))
     )
 
 

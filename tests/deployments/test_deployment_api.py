@@ -5,10 +5,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
 from accounts.models import User
+from deployments import services
 from deployments.models import Deployment, LogLine
 from deployments.targets.base import Failed, Running
 from releases.models import ApprovalRule, Release
@@ -79,7 +82,7 @@ def test_the_answer_tells_what_it_waits_for_at_once(
     assert gates["approval"] == {
         "kind": "approval",
         "open": False,
-        "sentence": "0 of 1 approvals (Payments).",
+        "sentence": "0 of 1 approvals by Payments.",
         "opens_at": None,
         "can_open": ["Payments"],
         "final": False,
@@ -337,6 +340,21 @@ def test_the_list_comes_in_pages_at_the_same_cost(
     assert found == made[::-1]
 
 
+def test_the_list_reads_no_long_text_of_any_release(crew: Crew, world: ScriptedTarget, api_of: ApiOf) -> None:
+    crew.run(crew.deploy("1.0.0"))
+    second = crew.run(crew.deploy("2.0.0"))
+    services.rollback_deployment(actor=factories.actor(crew.deployer), deployment=second, reason="Slow")
+
+    with CaptureQueriesContext(connection) as caught:
+        found = api_of(crew.deployer).get(f"{DEPLOYMENTS}?limit=200").json()["results"]
+
+    assert [each["rolls_back"] for each in found] == [str(second.pk), None, None]
+    asked = [query["sql"] for query in caught if 'FROM "deployments_deployment"' in query["sql"]]
+    assert asked, "the list was read"
+    for column in ("artifacts", "manifests", "evidence", "notes", "description", "kubeconfig"):
+        assert not any(f'"{column}"' in sql for sql in asked), column
+
+
 def test_the_log_comes_in_pages_by_id(crew: Crew, world: ScriptedTarget, api_of: ApiOf) -> None:
     deployment, client = crew.deploy("1.0.0"), api_of(crew.deployer)
     LogLine.objects.bulk_create(LogLine(deployment=deployment, message=f"line {n}", step="apply") for n in range(5))
@@ -419,7 +437,7 @@ def test_a_preview_tells_what_would_change_and_what_holds_it(crew: Crew, world: 
         }
     ]
     assert body["running"]["deployment"] == str(first.pk)
-    assert [gate["sentence"] for gate in body["blocked_by"]] == ["0 of 1 approvals (anyone who may approve)."]
+    assert [gate["sentence"] for gate in body["blocked_by"]] == ["0 of 1 approvals by anyone who may approve."]
     assert body["manifests"][0]["kind"] == "Deployment"
     assert (body["migrations"], body["notes"]) == (None, "Faster")
     assert not Deployment.objects.filter(release=release).exists()
