@@ -89,15 +89,16 @@ def log_page(deployment: Deployment, *, before: int | None = None, size: int = L
     return newest[:size][::-1], len(newest) > size
 
 
-def last_good(target: Target, *, before: Deployment | None = None, release: Release | None = None) -> Deployment | None:
-    """The latest deployment that brought a release up here for good: of another release than `before`'s, if given."""
-    good = Deployment.objects.filter(target=target, status=DeploymentStatus.SUCCEEDED).select_related("release")
-    if before is not None:
-        good = good.exclude(pk=before.pk).exclude(release_id=before.release_id)
-        if before.sequence is not None:
-            good = good.filter(sequence__lt=before.sequence)
-    if release is not None:
-        good = good.filter(release=release)
+def last_good(target: Target, *, before: Deployment) -> Deployment | None:
+    """The latest deployment before `before` that brought another release up here for good."""
+    good = (
+        Deployment.objects.filter(target=target, status=DeploymentStatus.SUCCEEDED)
+        .select_related("release")
+        .exclude(pk=before.pk)
+        .exclude(release_id=before.release_id)
+    )
+    if before.sequence is not None:
+        good = good.filter(sequence__lt=before.sequence)
     return good.order_by("-sequence").first()
 
 
