@@ -1,10 +1,12 @@
 """Words for actions and pages for resources. This app is the lowest: those above tell it theirs when they are ready."""
 
+import re
 from collections.abc import Mapping
 
 from django.urls import NoReverseMatch, reverse
 
 DENIED = "access.denied"
+PLACE = re.compile(r"\{(\w+)\}")
 
 _sentences: dict[str, str] = {}
 _pages: dict[str, str] = {}
@@ -16,13 +18,18 @@ def register(sentences: Mapping[str, str], pages: Mapping[str, str] | None = Non
     _pages.update(pages or {})
 
 
-def sentence(action: str) -> str:
-    """What the actor did: "approved a release". An action nobody registered is told by its own name."""
-    return _sentences.get(action) or action.replace(".", ": ").replace("_", " ")
+def sentence(action: str, data: Mapping[str, object] | None = None) -> str:
+    """What the actor did: "approved a release". An action nobody registered is told by its own name.
+
+    A {name} in a sentence is replaced by that fact of the event's `data`; nothing else of the text is looked at.
+    """
+    words = _sentences.get(action) or action.replace(".", ": ").replace("_", " ")
+    return PLACE.sub(lambda place: str((data or {}).get(place[1], "")), words).strip()
 
 
 def sentences() -> Mapping[str, str]:
-    return dict(_sentences)
+    """Action → sentence without facts, for lists to choose from."""
+    return {action: sentence(action) for action in _sentences}
 
 
 def resource_types() -> list[str]:

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
 from audit.services import record_denied
-from releasemgr.core.actors import ANONYMOUS
+from releasemgr.core.actors import ANONYMOUS, Actor
 from releasemgr.core.context import RequestContext, request_context
 from releasemgr.core.errors import DomainError
 
@@ -35,7 +35,13 @@ def client_ip(request: HttpRequest) -> str | None:
     return str(address)
 
 
+def _actor(request: HttpRequest) -> Actor:
+    return getattr(request, "actor", ANONYMOUS)
+
+
 class RequestContextMiddleware:
+    """A stranger's refusals stay out of the audit log: it is append-only, and anybody could fill it."""
+
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
@@ -44,7 +50,7 @@ class RequestContextMiddleware:
         request_id = offered if REQUEST_ID.fullmatch(offered) else uuid.uuid4().hex
         with request_context(RequestContext(request_id=request_id, ip=client_ip(request))):
             response = self.get_response(request)
-            if response.status_code == 403:
+            if response.status_code == 403 and _actor(request).is_authenticated:
                 self._record_denied(request)
         response.headers["X-Request-ID"] = request_id
         return response
@@ -53,7 +59,7 @@ class RequestContextMiddleware:
         error = getattr(request, "domain_error", None)
         details = error.details if isinstance(error, DomainError) else {}
         record_denied(
-            actor=getattr(request, "actor", ANONYMOUS),
+            actor=_actor(request),
             what=f"{request.method} {request.path}",
             data={"reason": str(error or "refused"), **details},
         )

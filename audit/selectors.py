@@ -131,7 +131,7 @@ def entries_of(events: Sequence[Event]) -> list[Entry]:
     return [
         Entry(
             event=event,
-            sentence=labels.sentence(event.action),
+            sentence=labels.sentence(event.action, event.data),
             page=labels.page_of(event.resource_type, event.resource_id),
             seal_number=seals.get(event.sequence, (None, ""))[0],
         )

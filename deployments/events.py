@@ -1,4 +1,4 @@
-"""What this app reports: name → sentence for people."""
+"""What this app reports: name → sentence for people. {step} stands for that fact of the event's data."""
 
 LABELS = {
     "cluster.registered": "registered a cluster",
@@ -14,11 +14,11 @@ LABELS = {
     "deployment.approval_given": "approved a deployment",
     "deployment.rejected": "rejected a deployment",
     "deployment.started": "started a deployment",
-    "deployment.step_started": "began a step",
-    "deployment.step_succeeded": "finished a step",
-    "deployment.step_failed": "failed a step",
-    "deployment.step_skipped": "skipped a step",
-    "deployment.step_cancelled": "cancelled a step",
+    "deployment.step_started": "began the step {step}",
+    "deployment.step_succeeded": "finished the step {step}",
+    "deployment.step_failed": "failed at the step {step}",
+    "deployment.step_skipped": "skipped the step {step}",
+    "deployment.step_cancelled": "cancelled the step {step}",
     "deployment.succeeded": "finished a deployment",
     "deployment.failed": "failed a deployment",
     "deployment.cancel_requested": "asked to cancel a deployment",

@@ -102,7 +102,10 @@ if env.bool("DATABASE_POOL", default=False):
     # Set by asgi.py: there every request runs in a thread of its own, so a connection kept by a thread is never used
     # again. Workers fork, and a pool does not survive that: they keep one connection each.
     # Added to what DATABASE_URL asks for, such as sslmode=require.
-    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": 20, "timeout": 10}
+    options = DATABASES["default"].setdefault("OPTIONS", {})
+    options["pool"] = {"min_size": 1, "max_size": 20, "timeout": 10}
+    # A search through a large log must not hold a connection for ever.
+    options.setdefault("options", "-c statement_timeout=15000")
 else:
     # At 0 each enqueue reconnects: twelve times slower.
     DATABASES["default"]["CONN_MAX_AGE"] = 600
@@ -238,7 +241,10 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PRODUCTION
 SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=PRODUCTION)
 SECURE_HSTS_SECONDS = 31_536_000 if PRODUCTION else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = PRODUCTION
+# Whether other names of the domain follow is its owner's decision, and hard to take back.
+SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("HSTS_INCLUDE_SUBDOMAINS", default=False)
+SECURE_HSTS_PRELOAD = env.bool("HSTS_PRELOAD", default=False)
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SECURE_REDIRECT_EXEMPT = [r"^api/v1/(health|ready|metrics)$"]
 # Addresses or networks of reverse proxies whose X-Forwarded-For may be believed; empty: nobody's.
 TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from accounts.views.logins import admin_login
+from accounts.views.logins import admin_login, log_out
 from releasemgr import docs, views
 
 urlpatterns = [
@@ -14,6 +14,7 @@ urlpatterns = [
     path("", include("releases.urls")),
     path("", include("deployments.urls")),
     path("admin/login/", admin_login),
+    path("admin/logout/", log_out),
     path("admin/password_change/", RedirectView.as_view(pattern_name="accounts:password-change")),
     path("admin/", admin.site.urls),
     path("api/v1/", include("releasemgr.api")),

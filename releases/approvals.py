@@ -45,7 +45,7 @@ class Progress:
 
     @property
     def sentence(self) -> str:
-        return f"{self.given} of {self.requirement.count} approvals ({self.requirement.label})"
+        return f"{self.given} of {self.requirement.count} approvals by {self.requirement.label}"
 
 
 ANYONE = Requirement(label="anyone who may approve", count=1)

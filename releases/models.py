@@ -170,8 +170,14 @@ class ApprovalRule(Identified):
         ]
 
     def __str__(self) -> str:
-        people = self.team.name if self.team else (self.get_role_display() if self.role else "anyone who may approve")
-        return f"{self.count} of {people}"
+        return f"{self.count} approval{'s' if self.count != 1 else ''} by {self.people}"
+
+    @property
+    def people(self) -> str:
+        """Who counts, as it stands in a sentence: `Payments`, `administrators`."""
+        if self.team:
+            return self.team.name
+        return f"{self.get_role_display().lower()}s" if self.role else "anyone who may approve"
 
     @property
     def audit_application_id(self) -> UUID | None:

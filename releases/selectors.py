@@ -163,7 +163,7 @@ def rules_for(application: Application, environment_id: UUID | None) -> QuerySet
 def requirements_of(rules: Iterable[ApprovalRule]) -> list[Requirement]:
     return [
         Requirement(
-            label=rule.team.name if rule.team else (rule.get_role_display() if rule.role else ANYONE.label),
+            label=rule.people,
             count=rule.count,
             team_id=rule.team_id,
             role=rule.role,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from math import ceil
 from typing import Any
 
 from deployments.models import Deployment, Step
@@ -72,7 +73,7 @@ def verify(
     if left <= timedelta(0):
         return Succeeded(f"Stayed healthy for {int(window.total_seconds())} s.", log=seen.log)
     return Running(
-        f"Healthy; watched for another {int(left.total_seconds()) + 1} s.",
+        f"Healthy; watched for another {ceil(left.total_seconds())} s.",
         retry_after_seconds=left.total_seconds(),
         checkpoint={"healthy_since": since.isoformat(), "rollout": dict(checkpoint.get("rollout", {}))},
     )

@@ -80,7 +80,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('name', models.CharField(max_length=63, unique=True, validators=[django.core.validators.RegexValidator(re.compile('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\\Z'), 'Lower-case letters, digits and dashes; begins and ends with a letter or digit; at most 63.')])),
                 ('position', models.PositiveSmallIntegerField(default=0)),
-                ('protected', models.BooleanField(default=False, help_text='Only people with a right on the environment itself may deploy to it.')),
+                ('protected', models.BooleanField(default=False, help_text='A release that succeeds here counts as released; the board marks it.')),
                 ('auto_rollback', models.BooleanField(default=True, help_text='Bring back the last good release when a deployment fails.')),
                 ('soak_minutes', models.PositiveIntegerField(default=0)),
                 ('verify_seconds', models.PositiveIntegerField(default=0)),

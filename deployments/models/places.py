@@ -45,7 +45,7 @@ class Environment(Identified):
     name = models.CharField(max_length=63, unique=True, validators=[is_dns_label])
     position = models.PositiveSmallIntegerField(default=0)
     protected = models.BooleanField(
-        default=False, help_text="Only people with a right on the environment itself may deploy to it."
+        default=False, help_text="A release that succeeds here counts as released; the board marks it."
     )
     auto_rollback = models.BooleanField(
         default=True, help_text="Bring back the last good release when a deployment fails."

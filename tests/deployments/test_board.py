@@ -92,7 +92,7 @@ def test_what_waits_is_told_with_its_gate(crew: Crew, world: ScriptedTarget, bro
 
     approver, deployer = (text_of(browser_of(person).get("/")) for person in (crew.approver, crew.deployer))
 
-    assert "0 of 1 approvals (anyone who may approve)." in deployer
+    assert "0 of 1 approvals by anyone who may approve." in deployer
     assert "Waits for you" in approver
     assert "Waits for you" not in deployer
 

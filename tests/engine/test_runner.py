@@ -130,7 +130,7 @@ def test_the_verify_step_watches_for_the_whole_window(crew: Crew, world: Scripte
     crew.place.environment.save()
     began = timezone.now()
     deployment = crew.run(crew.deploy("1.0.0"), at=began)
-    assert deployment.steps.get(name="verify").message == "Healthy; watched for another 11 s."
+    assert deployment.steps.get(name="verify").message == "Healthy; watched for another 10 s."
 
     crew.wait(deployment)
     assert crew.run(deployment, at=began + timedelta(seconds=5)).status == "in_progress"

@@ -40,7 +40,7 @@ def test_a_release_goes_from_draft_through_review_to_approved(
     given = answer["approvals"][0]
     assert given["user"] == {"id": str(approver.pk), "email": approver.email, "name": approver.name}
     assert (given["decision"], given["comment"], given["valid"]) == ("approved", "Good.", True)
-    assert answer["approval_progress"][0]["sentence"] == "1 of 1 approvals (anyone who may approve)"
+    assert answer["approval_progress"][0]["sentence"] == "1 of 1 approvals by anyone who may approve"
 
 
 def test_a_release_shows_what_other_programs_rely_on(application: Application, deployer: User, api_of: LogIn) -> None:
@@ -181,7 +181,7 @@ def test_nobody_decides_twice(
 
     assert first["status"] == "in_review"
     assert first["approval_progress"] == [
-        {"people": "Payments", "given": 1, "count": 2, "met": False, "sentence": "1 of 2 approvals (Payments)"}
+        {"people": "Payments", "given": 1, "count": 2, "met": False, "sentence": "1 of 2 approvals by Payments"}
     ]
     assert again.status_code == 409
 

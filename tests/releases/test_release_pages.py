@@ -246,7 +246,7 @@ def test_the_page_shows_content_people_and_progress(
     for part in (
         "Fixes the <strong>port</strong>",
         "Looks <em>good</em>",
-        "0 of 1 approvals (anyone who may approve)",
+        "0 of 1 approvals by anyone who may approve",
         "Tag can move",
         "kind: Deployment",
         release.digest,

@@ -45,7 +45,7 @@ def test_one_application_shows_its_releases_and_rules(
         page = text(browser_of(deployer).get(f"/applications/{reference}"))
 
         assert "1.0.0" in page
-        assert "2 of Payments" in page
+        assert "2 approvals by Payments" in page
         assert f"/releases/new?application={application.slug}" in page
         assert "/applications/checkout/edit" not in page
     assert "/applications/checkout/edit" in text(browser_of(admin).get("/applications/checkout"))
@@ -87,7 +87,7 @@ def test_an_administrator_writes_changes_and_deletes_a_rule(
     assert browser.post("/approval-rules/new", typed | {"expires_after_hours": ""})["Location"] == "/approval-rules"
     rule = ApprovalRule.objects.get()
     page = text(browser.get("/approval-rules"))
-    assert "2 of Payments" in page
+    assert "2 approvals by Payments" in page
     assert "Deployments to production" in page
     browser.post(f"/approval-rules/{rule.pk}", typed | {"environment": "", "count": 3, "expires_after_hours": 48})
     rule.refresh_from_db()
@@ -122,7 +122,7 @@ def test_set_up_pages_are_for_administrators(
 
     assert {answer.status_code for answer in answers} == {403}
     assert all("Only administrators change the set-up." in text(answer) for answer in answers)
-    assert "1 of anyone who may approve" in text(browser.get("/approval-rules"))
+    assert "1 approval by anyone who may approve" in text(browser.get("/approval-rules"))
 
 
 def test_an_outsider_sees_no_rule_and_no_application(

@@ -98,7 +98,9 @@ def ago(moment: datetime | None, empty: str = EMPTY) -> SafeString:
 
 
 def duration_words(length: timedelta) -> str:
-    """Two units at most: `42 s`, `3 min 05 s`, `2 h 10 min`, `3 d 4 h`."""
+    """Two units at most: `0.4 s`, `42 s`, `3 min 05 s`, `2 h 10 min`, `3 d 4 h`."""
+    if timedelta(0) < length < timedelta(seconds=1):
+        return f"{max(length.total_seconds(), 0.1):.1f} s"
     seconds = max(0, int(length.total_seconds()))
     minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
     if minutes < 1:
