@@ -22,7 +22,8 @@ NEVER_EDITED = {
 }  # fmt: skip
 ADMIN_ADDRESSES = [each for each in every_address() if each.is_admin]
 # Theirs is an answer, not an object: the login form, the way to the page of passwords, and what logs out.
-OPEN = {"/admin/login/", "admin:login", "/admin/password_change/", "admin:password_change"} | {"/admin/logout/", "admin:logout"}
+OPEN = {"/admin/login/", "admin:login", "/admin/password_change/", "admin:password_change"}
+OPEN |= {"/admin/logout/", "admin:logout"}
 
 
 @pytest.fixture
