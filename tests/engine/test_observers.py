@@ -169,3 +169,21 @@ def test_a_cluster_whose_credentials_cannot_be_decrypted_keeps_nobody_from_follo
 
 def _problem(cluster: Cluster) -> str:
     return str(Cluster.objects.values_list("problem", flat=True).get(pk=cluster.pk))
+
+
+def test_a_watch_that_opens_while_its_observer_stops_is_ended_too() -> None:
+    """Nobody would end it later, and the observer would wait for its silence."""
+
+    class Opening:
+        ended = False
+
+        def shutdown(self) -> None:
+            self.ended = True
+
+        def close(self) -> None:
+            """Let go of by the follower."""
+
+    stop, response = Stop(), Opening()
+    stop.set()
+    with stop.reading(response):  # type: ignore[arg-type]
+        assert response.ended

@@ -65,6 +65,9 @@ class Stop(threading.Event):
         """While inside, `set` ends the response."""
         with self._guard:
             self._responses.add(response)
+            if self.is_set():
+                # It was set while the response was on its way: nobody will end this one later.
+                _shut_down(response)
         try:
             yield
         finally:
