@@ -5,7 +5,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from audit.services import record
-from deployments.models import Deployment
+from deployments.models import Deployment, Target
 from deployments.services.access import require_deploy
 from deployments.services.deployments import start_deployment
 from deployments.services.planning import TICK
@@ -45,13 +45,26 @@ def ask_to_cancel(actor: Actor, deployment: Deployment) -> None:
 
 @transaction.atomic
 def retry_deployment(*, actor: Actor, deployment: Deployment) -> Deployment:
-    """A new deployment of the same release to the same place."""
+    """A new deployment of the same release to the same place. Raises WrongState when one is already under way."""
     require_deploy(actor, deployment.target)
+    # Two who try again at once take turns here; the second sees what the first one made.
+    list(Target.objects.select_for_update(no_key=True).filter(pk=deployment.target_id).values_list("pk"))
+    deployment.refresh_from_db(fields=["status"])
     if deployment.status not in RETRYABLE or deployment.kind != DeploymentKind.DEPLOY:
         raise WrongState(
             "Only a deployment that failed, was cancelled or rolled back can be tried again.",
             details={"status": deployment.status},
         )
+    if _is_tried_again(deployment):
+        raise WrongState(
+            f"{deployment.release} is already being deployed to {deployment.environment} again. Wait for it, or cancel it.",
+            details={"status": deployment.status},
+        )
     return start_deployment(
         actor=actor, release=deployment.release, environment=deployment.environment, reason=deployment.reason
     )
+
+
+def _is_tried_again(deployment: Deployment) -> bool:
+    newer = Deployment.objects.open().filter(target=deployment.target_id, release=deployment.release_id)
+    return newer.filter(created_at__gt=deployment.created_at).exists()

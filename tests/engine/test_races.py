@@ -12,7 +12,7 @@ from deployments import services
 from deployments.engine.runner import Outcome, tick
 from deployments.models import Deployment
 from deployments.statuses import OPEN
-from deployments.targets.base import Running, Succeeded
+from deployments.targets.base import Failed, Running, Succeeded
 from releases import services as release_services
 from releases.models import ApprovalRule, Release
 from tests import factories
@@ -225,3 +225,20 @@ def test_deployments_that_wait_for_people_do_not_lock_each_other_out(
         sentences = [row.gates[0]["sentence"] for row in Deployment.objects.filter(status__in=OPEN)]
         assert len(sentences) == racers.size
         assert all(f"0 of {count}" in sentence for sentence in sentences), sentences
+
+
+def test_trying_again_in_the_same_instant_makes_one_deployment(
+    crew: Crew, world: ScriptedTarget, racers: Racers
+) -> None:
+    world.answers["preflight"] = [Failed("You may not patch deployments")]
+    failed = crew.run(crew.deploy("1.0.0"))
+
+    def try_again() -> Deployment:
+        mine = Deployment.objects.get(pk=failed.pk)
+        return services.retry_deployment(actor=factories.actor(crew.deployer), deployment=mine)
+
+    results = racers.race([try_again] * racers.size)
+
+    assert len(winners(results)) == 1
+    assert refusals(results) == {"wrong_state": racers.size - 1}
+    assert Deployment.objects.exclude(pk=failed.pk).count() == 1
