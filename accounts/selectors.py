@@ -10,8 +10,8 @@ from guardian.models import GroupObjectPermission, UserObjectPermission
 from accounts.models import ApiToken, Membership, Role, Team, TeamRole, User
 from accounts.policies import can_administer, visible_teams, visible_tokens, visible_users
 from releasemgr.core.actors import ANONYMOUS, Actor, Grants
-from releasemgr.core.bodies import as_uuid, is_storable
 from releasemgr.core.errors import Invalid, NotFound
+from releasemgr.core.values import as_uuid, is_storable
 
 AREA_OF_PERMISSION = {
     "view_application": "releases",

@@ -16,8 +16,8 @@ from audit.differences import Difference, differences
 from audit.models import Event
 from audit.policies import visible_events
 from releasemgr.core.actors import Actor
-from releasemgr.core.bodies import as_uuid
 from releasemgr.core.errors import Malformed, NotFound
+from releasemgr.core.values import as_uuid
 
 PAGE_SIZE = 50
 MAX_SEQUENCE_DIGITS = 18

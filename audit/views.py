@@ -11,9 +11,9 @@ from audit.exports import export
 from audit.forms import EventFilterForm
 from audit.models import Event
 from audit.selectors import EventFilter
-from releasemgr.core.bodies import is_storable
 from releasemgr.core.errors import Invalid, NotFound
 from releasemgr.core.htmx import render_page_or_partial
+from releasemgr.core.values import is_storable
 
 TIMELINE_SIZE = 20
 

@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 
 from deployments.models import Cluster, Deployment, Environment, Target
 from deployments.statuses import DeploymentKind, DeploymentStatus
-from releases.selectors import by_name
+from releasemgr.core.lookups import by_name
 
 Rows = QuerySet[Any]
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from deployments.policies import visible_deployments
 from releasemgr.core.actors import Actor
-from releasemgr.core.bodies import as_uuid
+from releasemgr.core.values import as_uuid
 from releases.policies import visible_releases
 
 # They say only that a list changed, never what is on it: whoever is logged in may hear that.

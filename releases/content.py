@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from releasemgr.core.errors import Invalid
+from releasemgr.core.values import MAX_DEPTH, is_plain
 from releases.manifests import container_names, parse_manifests
-from releases.plain_values import MAX_DEPTH, is_plain
 
 FIELDS = frozenset({"images", "manifests", "chart", "values", "migrations"})
 MAX_IMAGES = 50

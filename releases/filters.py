@@ -3,8 +3,9 @@
 import django_filters  # type: ignore[import-untyped]
 from django.db.models import Q, QuerySet
 
+from releasemgr.core.lookups import by_name
 from releases.models import Application, ApprovalRule, Release
-from releases.selectors import by_name, search_releases
+from releases.selectors import search_releases
 from releases.statuses import ReleaseStatus
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from releasemgr.core.errors import Invalid
-from releases.plain_values import is_plain, is_unicode
+from releasemgr.core.values import is_plain, is_unicode
 
 Manifest = dict[str, Any]
 

@@ -10,9 +10,10 @@ from django.db.models import OuterRef, Prefetch, Q, QuerySet, Subquery, prefetch
 from accounts.models import Membership
 from releasemgr.core.actors import Actor
 from releasemgr.core.errors import Invalid, NotFound
+from releasemgr.core.lookups import by_name
+from releasemgr.core.values import as_uuid
 from releases.approvals import ANYONE, Progress, Requirement, Reviewer, weigh
 from releases.models import Application, Approval, ApprovalRule, Comment, Decision, Release
-from releases.plain_values import is_storable
 from releases.policies import visible_applications, visible_approval_rules, visible_releases
 from releases.versions import next_version
 
@@ -25,22 +26,6 @@ def application_by_slug_or_id(actor: Actor, reference: str) -> Application:
     if found is None:
         raise NotFound(f"There is no application “{reference[:80]}”, or you may not see it.")
     return found
-
-
-def by_name(field: str, reference: str, relation: str = "") -> Q:
-    """Matches an id, or the natural name in `field`; of the object itself, or of its `relation`."""
-    prefix = f"{relation}__" if relation else ""
-    identifier = as_uuid(reference)
-    if identifier:
-        return Q(**{f"{prefix}pk": identifier})
-    return Q(**{f"{prefix}{field}": reference}) if is_storable(reference) else Q(pk__in=[])
-
-
-def as_uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
 
 
 def application_list(actor: Actor) -> QuerySet[Application]:

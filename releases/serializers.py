@@ -13,11 +13,12 @@ from rest_framework import serializers
 from accounts.models import Role, Team, User
 from accounts.policies import visible_teams
 from releasemgr.core.actors import Actor
+from releasemgr.core.lookups import by_name
 from releases.approvals import Progress
 from releases.content import mutable_images
 from releases.models import VERSION_PATTERN, Application, Approval, ApprovalRule, Comment, Release
 from releases.policies import visible_applications
-from releases.selectors import by_name, progress_of_releases
+from releases.selectors import progress_of_releases
 from releases.statuses import ReleaseStatus
 
 ARTIFACTS_SCHEMA = {

@@ -12,9 +12,9 @@ from deployments.policies import visible_clusters, visible_environments
 from deployments.services.targets import SUPPORTED_KINDS
 from releasemgr.core.actors import Actor
 from releasemgr.core.forms import RefusableForm
+from releasemgr.core.values import is_plain
 from releases.forms import field
 from releases.models import Application
-from releases.plain_values import is_plain
 from releases.policies import visible_applications
 
 

@@ -8,8 +8,8 @@ from deployments.models import Cluster, Environment, Target
 from deployments.policies import visible_clusters, visible_environments, visible_targets
 from releasemgr.core.actors import Actor
 from releasemgr.core.errors import Invalid, NotFound
+from releasemgr.core.lookups import by_name
 from releases.models import Application
-from releases.selectors import by_name
 
 # Never loaded for a list, a page or an answer: what is not there cannot leak.
 SECRETS_OF_TARGET = ("database_url", "cluster__kubeconfig")

@@ -2,9 +2,8 @@
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import IO, Any
-from uuid import UUID
 
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest
@@ -12,6 +11,7 @@ from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
 
 from releasemgr.core.errors import Invalid
+from releasemgr.core.values import is_storable
 
 # Deeper bodies than this exhaust the stack of whatever walks them; manifests travel as text and need less than ten.
 MAX_DEPTH = 64
@@ -95,24 +95,3 @@ def _require_storable_value(field: str, value: Any) -> None:
 def _refused(field: str, sentence: str) -> Invalid:
     name = field if is_storable(field) else "body"
     return Invalid(f"{name}: {sentence}", details={name: [sentence]})
-
-
-def is_storable(text: str) -> bool:
-    """PostgreSQL's text holds neither NUL nor lone surrogates."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return "\x00" not in text
-
-
-def are_storable(texts: Iterable[str]) -> bool:
-    return all(is_storable(text) for text in texts)
-
-
-def as_uuid(text: str) -> UUID | None:
-    """None for what is no UUID: an id in an address is user input."""
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

@@ -32,6 +32,7 @@ from releasemgr.core.actors import ANONYMOUS, Actor
 from releasemgr.core.errors import Invalid, NotFound, PreconditionFailed
 from releasemgr.core.idempotency import answer_once
 from releasemgr.core.openapi import ApiSchema
+from releasemgr.core.values import are_storable, as_uuid
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ GUARDED_METHODS = frozenset({"PUT", "PATCH", "DELETE"})
 
 def find_or_404(queryset: QuerySet[M], identifier: str | UUID) -> M:
     """The row with this id, which may come from an address or a body and be no UUID at all. Raises NotFound."""
-    pk = identifier if isinstance(identifier, UUID) else bodies.as_uuid(identifier)
+    pk = identifier if isinstance(identifier, UUID) else as_uuid(identifier)
     found = queryset.filter(pk=pk).first() if pk else None
     if found is None:
         raise NotFound(NO_SUCH_THING)
@@ -132,10 +133,10 @@ class ApiView(APIView):
 
 
 def _refuse_unstorable_address(request: Request, kwargs: Mapping[str, Any]) -> None:
-    if not bodies.are_storable(str(value) for value in kwargs.values()):
+    if not are_storable(str(value) for value in kwargs.values()):
         raise NotFound(NO_SUCH_THING)
     for name, values in request.query_params.lists():
-        if not bodies.are_storable([name, *values]):
+        if not are_storable([name, *values]):
             sentence = "It contains a NUL, which nothing here does."
             raise Invalid(f"Query parameter: {sentence}", details={"query": [sentence]})
 

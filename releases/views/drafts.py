@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.policies import require
 from releasemgr.core.errors import Invalid, WrongState
 from releasemgr.core.htmx import go, render_page_or_partial
+from releasemgr.core.lookups import by_name
 from releasemgr.core.requests import Request
 from releases import selectors, services
 from releases.forms import ReleaseForm, initial_of
@@ -117,7 +118,7 @@ def _chosen(request: Request, slug: str) -> Application | None:
     """The application asked for, or the only one there is."""
     developed = selectors.developed_applications(request.actor)
     if slug:
-        return developed.filter(selectors.by_name("slug", slug)).first()
+        return developed.filter(by_name("slug", slug)).first()
     found = list(developed[:2])
     return found[0] if len(found) == 1 else None
 

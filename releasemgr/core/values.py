@@ -1,7 +1,9 @@
 """What JSON, PostgreSQL and Kubernetes can all hold. Pure."""
 
 import math
+from collections.abc import Iterable
 from typing import Any
+from uuid import UUID
 
 MAX_DEPTH = 40
 
@@ -24,6 +26,10 @@ def is_storable(value: Any) -> bool:
     return isinstance(value, str) and "\x00" not in value and is_unicode(value)
 
 
+def are_storable(texts: Iterable[str]) -> bool:
+    return all(is_storable(text) for text in texts)
+
+
 def is_unicode(text: str) -> bool:
     """False for text with half of a surrogate pair, which JSON escapes can smuggle in and UTF-8 cannot write."""
     try:
@@ -31,3 +37,11 @@ def is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def as_uuid(text: str) -> UUID | None:
+    """None for what is no UUID: an id in an address is user input."""
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
