@@ -57,7 +57,7 @@ def retry_deployment(*, actor: Actor, deployment: Deployment) -> Deployment:
         )
     if _is_tried_again(deployment):
         raise WrongState(
-            f"{deployment.release} is already being deployed to {deployment.environment} again. Wait for it, or cancel it.",
+            f"{deployment.release} is already being deployed to {deployment.environment} again. Wait, or cancel that.",
             details={"status": deployment.status},
         )
     return start_deployment(
