@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from uuid import UUID
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
@@ -164,6 +165,9 @@ def _call(deployment: Deployment, step: Step, now: datetime) -> StepResult:
     """The step's answer; whatever it throws is a breakage, never a verdict."""
     try:
         return run_step(deployment, step, now=now)
+    except ImproperlyConfigured as exc:
+        logger.exception("A step broke", extra={"deployment": str(deployment.pk), "step": step.name})
+        return Errored(str(exc))
     except Exception as exc:
         logger.exception("A step broke", extra={"deployment": str(deployment.pk), "step": step.name})
         return Errored(f"Release Manager could not run this step ({type(exc).__name__}). It tries again.")

@@ -60,6 +60,7 @@ def target_of(application: Application, environment: Environment) -> Target:
     """Where the application runs in the environment. Raises Invalid when nobody has set that up."""
     target = (
         Target.objects.select_related("application__team", "environment", "cluster")
+        .defer(*SECRETS_OF_TARGET)
         .filter(application=application, environment=environment)
         .first()
     )

@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deployments.models import Deployment, Step, Target
-from deployments.services.clusters import connection_to
 from deployments.statuses import StepName
-from deployments.targets.base import InvalidContent, Manifest, Work
+from deployments.targets.base import Connection, InvalidContent, Manifest, Work
 from deployments.targets.registry import get_target
 from releasemgr.core import live
 from releasemgr.core.errors import Invalid
@@ -16,6 +15,8 @@ from releases.models import Release
 
 PLAN = (StepName.PREFLIGHT, StepName.APPLY, StepName.ROLLOUT, StepName.VERIFY)
 TICK = "deployments.tasks.tick_deployment"
+# Rendering is pure, so it works without the credentials, also when they cannot be decrypted.
+NOWHERE = Connection(key="", kubeconfig={})
 
 
 def render_release(release: Release, target: Target) -> list[Manifest]:
@@ -49,7 +50,7 @@ def render(
         version=release.version,
         environment=target.environment.name,
         namespace=target.namespace,
-        connection=connection_to(target.cluster),
+        connection=NOWHERE,
         target_id=str(target.pk),
         manifests=manifests,
         images=images or {},

@@ -23,9 +23,8 @@ def rollback_deployment(*, actor: Actor, deployment: Deployment, reason: str, to
     if not reason.strip():
         raise Invalid("Say why you roll back: it stays on record.", details={"reason": ["A reason is needed."]})
     deployment = Deployment.objects.select_for_update(of=("self",)).select_related(
-        "target__application", "target__environment", "target__cluster", "release__application", "environment",
-        "application",
-    ).get(pk=deployment.pk)  # fmt: skip
+        "target__application", "target__environment", "release__application", "environment", "application",
+    ).defer("target__database_url").get(pk=deployment.pk)  # fmt: skip
     if deployment.status == DeploymentStatus.PENDING:
         raise WrongState("It has not started: cancel it instead.", details={"status": deployment.status})
     if deployment.rollbacks.filter(status__in=OPEN).exists():
