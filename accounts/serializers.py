@@ -9,6 +9,12 @@ from accounts.scopes import SCOPES
 from accounts.services.passwords import MAX_LENGTH
 
 
+class PersonOutput(serializers.ModelSerializer[User]):
+    class Meta:
+        model = User
+        fields = ["id", "email", "name"]
+
+
 class UserOutput(serializers.ModelSerializer[User]):
     class Meta:
         model = User

@@ -10,7 +10,7 @@ from accounts.models import Role, Team
 from accounts.policies import visible_teams
 from releasemgr.core.actors import Actor
 from releasemgr.core.errors import DomainError
-from releasemgr.core.forms import RefusableForm
+from releasemgr.core.forms import RefusableForm, related_field
 from releases.content import MAX_IMAGES
 from releases.models import VERSION_PATTERN, Application, ApprovalRule, Release
 from releases.policies import visible_applications
@@ -34,14 +34,7 @@ class ReleaseFilterForm(forms.Form):
 
     def __init__(self, *args: Any, actor: Actor, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        field(self, "application").queryset = visible_applications(actor)
-
-
-def field(form: forms.BaseForm, name: str) -> "forms.ModelChoiceField[Any]":
-    """The form's choice of related objects, for narrowing it to what the actor sees."""
-    found = form.fields[name]
-    assert isinstance(found, forms.ModelChoiceField)  # noqa: S101 - a mistake of ours, not of the user
-    return found
+        related_field(self, "application").queryset = visible_applications(actor)
 
 
 class ReleaseForm(RefusableForm):
@@ -96,7 +89,7 @@ class ReleaseForm(RefusableForm):
         if release is not None:
             del self.fields["application"]
         else:
-            field(self, "application").queryset = developed_applications(actor)
+            related_field(self, "application").queryset = developed_applications(actor)
         self.artifact_errors: list[str] = []
         self.images = typed_images(data) if data is not None else list(self.initial.get("images", {}).items())
 
@@ -209,7 +202,7 @@ class ApplicationForm(RefusableForm):
 
     def __init__(self, *args: Any, actor: Actor, application: Application | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        field(self, "team").queryset = visible_teams(actor)
+        related_field(self, "team").queryset = visible_teams(actor)
         if application is not None:
             del self.fields["slug"]
 
@@ -238,9 +231,9 @@ class ApprovalRuleForm(RefusableForm):
 
     def __init__(self, *args: Any, actor: Actor, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        field(self, "application").queryset = visible_applications(actor)
-        field(self, "environment").queryset = environments()
-        field(self, "team").queryset = visible_teams(actor)
+        related_field(self, "application").queryset = visible_applications(actor)
+        related_field(self, "environment").queryset = environments()
+        related_field(self, "team").queryset = visible_teams(actor)
 
 
 def environments() -> QuerySet[Any]:

@@ -1,19 +1,19 @@
 """The bodies of the API: what comes in, what goes out."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
 from django.utils import timezone
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from accounts.models import Role, Team, User
+from accounts.models import Role, Team
 from accounts.policies import visible_teams
+from accounts.serializers import PersonOutput
 from releasemgr.core.actors import Actor
-from releasemgr.core.lookups import by_name
+from releasemgr.core.fields import NameOrIdField
 from releases.approvals import Progress
 from releases.content import mutable_images
 from releases.models import VERSION_PATTERN, Application, Approval, ApprovalRule, Comment, Release
@@ -38,38 +38,10 @@ class ArtifactsField(serializers.JSONField):
     """Judged by `releases.content`, not here."""
 
 
-@extend_schema_field(OpenApiTypes.STR)
-class NameOrIdField(serializers.Field[Any, str, str, Any]):
-    """Another object by its natural name or its id, among those that `queryset_for(actor)` holds."""
-
-    default_error_messages = {"invalid": "Name it, or give its id."}
-
-    def __init__(self, *, name: str, what: str, queryset_for: Callable[[Actor], QuerySet[Any]], **options: Any) -> None:
-        super().__init__(**options)
-        self.name_field, self.what, self.queryset_for = name, what, queryset_for
-
-    def to_internal_value(self, data: Any) -> Any:
-        if not isinstance(data, str):
-            self.fail("invalid")
-        found = self.queryset_for(self.context["view"].actor).filter(by_name(self.name_field, data)).first()
-        if found is None:
-            raise serializers.ValidationError(f"There is no {self.what} “{data[:80]}”, or you may not see it.")
-        return found
-
-    def to_representation(self, value: Any) -> str:
-        return str(getattr(value, self.name_field))
-
-
 def _environments(actor: Actor) -> QuerySet[Any]:
     """Their model lives in the app above; only the rule's own relation knows it (decision 0002)."""
     environment = ApprovalRule._meta.get_field("environment").related_model
     return environment._default_manager.all() if actor.is_admin else environment._default_manager.none()
-
-
-class PersonOutput(serializers.ModelSerializer[User]):
-    class Meta:
-        model = User
-        fields = ["id", "email", "name"]
 
 
 class ApplicationInput(serializers.ModelSerializer[Application]):

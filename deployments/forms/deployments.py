@@ -8,8 +8,7 @@ from deployments.models import Deployment, Environment
 from deployments.policies import visible_environments
 from deployments.statuses import DeploymentKind, DeploymentStatus
 from releasemgr.core.actors import Actor
-from releasemgr.core.forms import RefusableForm
-from releases.forms import field
+from releasemgr.core.forms import RefusableForm, related_field
 from releases.models import Application, Release
 from releases.policies import visible_applications
 
@@ -52,8 +51,8 @@ class DeploymentFilterForm(forms.Form):
 
     def __init__(self, *args: Any, actor: Actor, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        field(self, "application").queryset = visible_applications(actor)
-        field(self, "environment").queryset = visible_environments(actor)
+        related_field(self, "application").queryset = visible_applications(actor)
+        related_field(self, "environment").queryset = visible_environments(actor)
 
 
 class MomentField(forms.DateTimeField):
@@ -82,7 +81,7 @@ class RollbackForm(RefusableForm):
 
     def __init__(self, *args: Any, earlier: list[Deployment], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        releases = field(self, "to")
+        releases = related_field(self, "to")
         releases.queryset = Release.objects.filter(pk__in=[each.release_id for each in earlier])
         releases.choices = [(each.release_id, _ran(each)) for each in earlier]
 

@@ -11,9 +11,8 @@ from deployments.models import Cluster, Environment, Target
 from deployments.policies import visible_clusters, visible_environments
 from deployments.services.targets import SUPPORTED_KINDS
 from releasemgr.core.actors import Actor
-from releasemgr.core.forms import RefusableForm
+from releasemgr.core.forms import RefusableForm, related_field
 from releasemgr.core.values import is_plain
-from releases.forms import field
 from releases.models import Application
 from releases.policies import visible_applications
 
@@ -61,7 +60,7 @@ class EnvironmentForm(RefusableForm):
     def __init__(self, *args: Any, actor: Actor, environment: Environment | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         others = visible_environments(actor)
-        field(self, "requires").queryset = others.exclude(pk=environment.pk) if environment else others
+        related_field(self, "requires").queryset = others.exclude(pk=environment.pk) if environment else others
 
 
 KUBECONFIG_HELP = (
@@ -153,11 +152,11 @@ class TargetForm(RefusableForm):
 
     def __init__(self, *args: Any, actor: Actor, target: Target | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        field(self, "cluster").queryset = visible_clusters(actor).defer("kubeconfig")
+        related_field(self, "cluster").queryset = visible_clusters(actor).defer("kubeconfig")
         if target is None:
             del self.fields["forget_database_url"]
-            field(self, "application").queryset = visible_applications(actor)
-            field(self, "environment").queryset = visible_environments(actor)
+            related_field(self, "application").queryset = visible_applications(actor)
+            related_field(self, "environment").queryset = visible_environments(actor)
             return
         del self.fields["application"], self.fields["environment"]
         if target.database_url:

@@ -6,13 +6,14 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from accounts.serializers import PersonOutput
 from deployments.models import Deployment, Environment, LogLine, Step
 from deployments.policies import visible_environments
 from deployments.preview import Preview, gates_of, stored_gate
 from deployments.statuses import DeploymentKind, DeploymentStatus
+from releasemgr.core.fields import NameOrIdField
 from releases.models import Application
 from releases.policies import visible_releases
-from releases.serializers import NameOrIdField, PersonOutput
 
 BREAK_GLASS = "Breaking the glass is not offered yet. Leave break_glass out; the gates say who can open them."
 

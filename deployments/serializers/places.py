@@ -7,9 +7,9 @@ from rest_framework import serializers
 from deployments.models import Cluster, Environment, Target
 from deployments.models.places import TargetKind
 from deployments.policies import visible_clusters, visible_environments
+from releasemgr.core.fields import NameOrIdField
 from releases.models import Application
 from releases.policies import visible_applications
-from releases.serializers import NameOrIdField
 
 
 class EnvironmentInput(serializers.Serializer[Environment]):

@@ -1,5 +1,7 @@
 """Forms that show what a service refused."""
 
+from typing import Any
+
 from django import forms
 from django.http import HttpRequest, QueryDict
 
@@ -9,6 +11,13 @@ from releasemgr.core.errors import DomainError
 def posted(request: HttpRequest) -> QueryDict | None:
     """What a form is bound to: also an empty POST, which must be told what is missing."""
     return request.POST if request.method == "POST" else None
+
+
+def related_field(form: forms.BaseForm, name: str) -> "forms.ModelChoiceField[Any]":
+    """The form's choice of related objects, for narrowing it to what the actor sees."""
+    found = form.fields[name]
+    assert isinstance(found, forms.ModelChoiceField)  # noqa: S101 - a mistake of ours, not of the user
+    return found
 
 
 class RefusableForm(forms.Form):
