@@ -11,6 +11,7 @@ from audit import labels
 from audit.models import Event, Seal
 from audit.policies import visible_events
 from releasemgr.core.admin import LookOnlyAdmin
+from releasemgr.core.requests import actor_of
 
 # How far one may page back; the filters and the audit page lead further.
 REACH = 5_000
@@ -49,7 +50,7 @@ class EventAdmin(LogAdmin):
     sortable_by = ["sequence"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Event]:
-        return visible_events(request.actor).order_by("-sequence")  # type: ignore[attr-defined]
+        return visible_events(actor_of(request)).order_by("-sequence")
 
 
 @admin.register(Seal)

@@ -2,7 +2,7 @@
 
 from django.contrib.auth.decorators import login_required
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
@@ -13,6 +13,7 @@ from audit.models import Event
 from audit.selectors import EventFilter
 from releasemgr.core.errors import Invalid, NotFound
 from releasemgr.core.htmx import render_page_or_partial
+from releasemgr.core.requests import Request
 from releasemgr.core.values import is_storable
 
 TIMELINE_SIZE = 20
@@ -20,7 +21,7 @@ TIMELINE_SIZE = 20
 
 @login_required
 @require_GET
-def event_list(request: HttpRequest) -> HttpResponse:
+def event_list(request: Request) -> HttpResponse:
     form = EventFilterForm(request.GET)
     try:
         wanted = form.wanted()
@@ -32,13 +33,13 @@ def event_list(request: HttpRequest) -> HttpResponse:
     return _answer(request, {"form": form, "page": page, "is_first": not cursor, "filter": _query(request)})
 
 
-def _answer(request: HttpRequest, context: dict[str, object], *, status: int = 200) -> HttpResponse:
+def _answer(request: Request, context: dict[str, object], *, status: int = 200) -> HttpResponse:
     return render_page_or_partial(
         request, page="audit/event_list.html", partial="audit/partials/event_list.html", context=context, status=status
     )
 
 
-def _query(request: HttpRequest) -> str:
+def _query(request: Request) -> str:
     """The filter as a query string, for links that keep it."""
     query = request.GET.copy()
     query.pop("cursor", None)
@@ -46,13 +47,13 @@ def _query(request: HttpRequest) -> str:
     return query.urlencode()
 
 
-def _events(request: HttpRequest, wanted: EventFilter) -> QuerySet[Event]:
-    return selectors.find_events(request.actor, wanted)  # type: ignore[attr-defined]
+def _events(request: Request, wanted: EventFilter) -> QuerySet[Event]:
+    return selectors.find_events(request.actor, wanted)
 
 
 @login_required
 @require_GET
-def newer(request: HttpRequest) -> HttpResponse:
+def newer(request: Request) -> HttpResponse:
     """Whether there is something to see above: the list itself stays still while somebody reads it."""
     after = request.GET.get("after", "")
     sequence = (
@@ -64,13 +65,13 @@ def newer(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_GET
-def export_events(request: HttpRequest, file_format: str) -> StreamingHttpResponse:
+def export_events(request: Request, file_format: str) -> StreamingHttpResponse:
     return export(request, _events(request, EventFilterForm(request.GET).wanted()), format=file_format)
 
 
 @login_required
 @require_GET
-def for_resource(request: HttpRequest, resource_type: str, resource_id: str) -> HttpResponse:
+def for_resource(request: Request, resource_type: str, resource_id: str) -> HttpResponse:
     """The timeline of one thing, for its detail page to load."""
     if not is_storable(resource_id):
         raise NotFound("There is no such thing here, or you may not see it.")
