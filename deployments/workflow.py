@@ -1,19 +1,11 @@
 """What the actor may do with a deployment next: what the buttons of its page show."""
 
-from dataclasses import dataclass
-
 from deployments import policies
 from deployments.models import Deployment, DeploymentApproval
 from deployments.selectors import BROUGHT_UP
 from deployments.statuses import RETRYABLE, DeploymentStatus
 from releasemgr.core.actors import Actor
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """A button: `why_not` is the sentence for who may not press it, empty for who may."""
-
-    why_not: str = ""
+from releasemgr.core.choices import Choice
 
 
 def choices(actor: Actor, deployment: Deployment, *, newer: Deployment | None, is_reviewed: bool) -> dict[str, Choice]:

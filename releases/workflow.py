@@ -5,16 +5,10 @@ from datetime import datetime
 
 from accounts.models import User
 from releasemgr.core.actors import Actor
+from releasemgr.core.choices import Choice
 from releases import policies
 from releases.models import Approval, Decision, Release
 from releases.statuses import EDITABLE, RELEASE_MOVES, ReleaseStatus
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """A button: `why_not` is the sentence for who may not press it, empty for who may."""
-
-    why_not: str = ""
 
 
 def choices(actor: Actor, release: Release) -> dict[str, Choice]:
