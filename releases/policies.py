@@ -1,9 +1,12 @@
 """Who may see and change applications and releases."""
 
+from typing import Any
+
 from django.db.models import QuerySet
 
 from accounts.policies import can_administer
 from releasemgr.core.actors import Actor
+from releases.masking import artifacts_without_secrets
 from releases.models import Application, Approval, ApprovalRule, Release
 
 
@@ -41,6 +44,13 @@ def can_set_up(actor: Actor) -> bool:
 def can_develop(actor: Actor, application: Application) -> bool:
     """Draft, edit, submit and cancel the application's releases."""
     return actor.may_change("releases") and actor.holds("develop_application", application.pk)
+
+
+def visible_artifacts(actor: Actor, release: Release) -> dict[str, Any]:
+    """The content as the actor may see it: what Secrets hold is only for those who may write it."""
+    if can_develop(actor, release.application):
+        return dict(release.artifacts)
+    return artifacts_without_secrets(release.artifacts)
 
 
 def can_draft(actor: Actor) -> bool:

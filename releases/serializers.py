@@ -17,7 +17,7 @@ from releasemgr.core.fields import NameOrIdField
 from releases.approvals import Progress
 from releases.content import mutable_images
 from releases.models import VERSION_PATTERN, Application, Approval, ApprovalRule, Comment, Release
-from releases.policies import visible_applications
+from releases.policies import visible_applications, visible_artifacts
 from releases.selectors import progress_of_releases
 from releases.statuses import ReleaseStatus
 
@@ -116,7 +116,7 @@ class ReleaseList(serializers.ListSerializer[Any]):
 class ReleaseOutput(serializers.ModelSerializer[Release]):
     application = serializers.SlugRelatedField[Application](slug_field="slug", read_only=True)
     status = serializers.ChoiceField(choices=ReleaseStatus.choices, read_only=True)
-    artifacts = ArtifactsField(read_only=True)
+    artifacts = serializers.SerializerMethodField(help_text="What Secrets hold is hidden from who may not write it.")
     created_by = PersonOutput(read_only=True)
     edited_by = PersonOutput(read_only=True)
     approvals = ApprovalOutput(many=True, read_only=True)
@@ -133,6 +133,10 @@ class ReleaseOutput(serializers.ModelSerializer[Release]):
             "edited_by", "created_at", "updated_at", "submitted_at", "approved_at", "released_at", "cancelled_at",
             "approvals", "mutable_images", "approval_progress",
         ]  # fmt: skip
+
+    @extend_schema_field(ARTIFACTS_SCHEMA)
+    def get_artifacts(self, release: Release) -> Any:
+        return visible_artifacts(self.context["view"].actor, release)
 
     def get_mutable_images(self, release: Release) -> list[str]:
         """Containers whose image is named by a tag, which its registry may move."""

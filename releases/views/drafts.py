@@ -109,9 +109,13 @@ def text_preview(request: Request) -> HttpResponse:
 
 
 def _source(request: Request) -> Release | None:
-    """The release whose content is the starting point. Raises NotFound."""
+    """The release whose content is the starting point. Raises NotFound, or NotAllowed: its Secrets come along."""
     chosen = request.POST.get("from") or request.GET.get("from")
-    return selectors.get_release(request.actor, chosen) if chosen else None
+    if not chosen:
+        return None
+    source = selectors.get_release(request.actor, chosen)
+    require_develop(request.actor, source.application)
+    return source
 
 
 def _chosen(request: Request, slug: str) -> Application | None:

@@ -17,7 +17,7 @@ from releases import selectors, workflow
 from releases.content import mutable_images
 from releases.forms import CommentForm, ReleaseFilterForm
 from releases.models import Release
-from releases.policies import can_comment, can_draft
+from releases.policies import can_comment, can_draft, visible_artifacts
 
 
 @login_required
@@ -69,6 +69,7 @@ def release_detail(request: Request, pk: UUID) -> HttpResponse:
 def release_context(actor: Actor, release: Release) -> dict[str, Any]:
     """What `partials/release.html` needs."""
     decisions = list(release.approvals.all())
+    manifests = visible_artifacts(actor, release).get("manifests")
     return {
         "release": release,
         "choices": workflow.choices(actor, release),
@@ -77,6 +78,8 @@ def release_context(actor: Actor, release: Release) -> dict[str, Any]:
         "decisions": decisions,
         "sent_back": workflow.sent_back(release),
         "images": list(release.images.items()),
+        "manifests": manifests,
+        "hides_secrets": manifests != release.artifacts.get("manifests"),
         "mutable_images": mutable_images(release.artifacts),
         "extras": [
             (name, json.dumps(release.artifacts[name], indent=2, ensure_ascii=False))
