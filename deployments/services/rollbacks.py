@@ -32,10 +32,23 @@ def rollback_deployment(*, actor: Actor, deployment: Deployment, reason: str, to
             f"{deployment.release} is already being rolled back. Wait for that rollback, or cancel it.",
             details={"status": deployment.status},
         )
+    _refuse_if_replaced(deployment)
     source = _source(deployment, to)
     if deployment.status == DeploymentStatus.IN_PROGRESS:
         ask_to_cancel(actor, deployment)
     return request_rollback(deployment, source, actor=actor, reason=reason, automatic=False)
+
+
+def _refuse_if_replaced(deployment: Deployment) -> None:
+    """What runs now is somebody else's: rolling this one back would say that it was taken back, and be wrong."""
+    running = (DeploymentStatus.IN_PROGRESS, DeploymentStatus.SUCCEEDED)
+    later = Deployment.objects.filter(target=deployment.target_id, sequence__gt=deployment.sequence, status__in=running)
+    newest = later.select_related("release__application").order_by("-sequence").first()
+    if newest is not None:
+        raise WrongState(
+            f"{newest.release} has replaced it in {deployment.environment}: roll that deployment back.",
+            details={"status": deployment.status, "current": str(newest.pk)},
+        )
 
 
 def _source(deployment: Deployment, to: Release | None) -> Deployment:

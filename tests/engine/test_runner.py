@@ -263,3 +263,13 @@ def test_a_target_that_was_changed_meanwhile_refuses_with_a_sentence(crew: Crew,
     assert deployment.status == "failed"
     assert "the target's is new" in deployment.error_message
     assert world.calls == []
+
+
+def test_a_deployment_that_was_replaced_cannot_be_rolled_back(crew: Crew, world: ScriptedTarget) -> None:
+    crew.run(crew.deploy("1.0.0"))
+    replaced = crew.run(crew.deploy("2.0.0"))
+    current = crew.run(crew.deploy("3.0.0"))
+
+    with pytest.raises(WrongState, match=r"checkout 3.0.0 has replaced it") as caught:
+        services.rollback_deployment(actor=actor(crew.deployer), deployment=replaced, reason="Carts are empty")
+    assert caught.value.details["current"] == str(current.pk)
