@@ -1,6 +1,7 @@
 """People, as administrators manage them."""
 
 from collections.abc import Callable
+from functools import partial
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -14,8 +15,7 @@ from accounts import policies, selectors, services
 from accounts.forms import NewPersonForm, PasswordForm, PeopleFilterForm, PersonForm
 from accounts.models import User
 from accounts.services.access import require_administrator
-from releasemgr.core.errors import Invalid, WrongState
-from releasemgr.core.forms import RefusableForm, posted
+from releasemgr.core.forms import RefusableForm, posted, save_or_show
 from releasemgr.core.htmx import go, render_page_or_partial
 from releasemgr.core.keyset import keyset_page
 from releasemgr.core.requests import Request
@@ -103,15 +103,11 @@ def person_activate(request: Request, person: str) -> HttpResponse:
 def _save(
     request: Request, form: RefusableForm, save: Callable[[], User], *, person: User | None = None
 ) -> HttpResponse:
-    if not form.is_valid():
-        return _show(request, form, person=person, status=422)
-    try:
-        saved = save()
-    except (Invalid, WrongState) as error:
-        form.refuse(error)
-        return _show(request, form, person=person, status=error.status)
-    messages.success(request, f"{saved} is saved.")
-    return go(request, reverse("accounts:people"))
+    def done(saved: User) -> HttpResponse:
+        messages.success(request, f"{saved} is saved.")
+        return go(request, reverse("accounts:people"))
+
+    return save_or_show(form, save, show=partial(_show, request, form, person=person), done=done)
 
 
 def _show(request: Request, form: RefusableForm, *, person: User | None = None, status: int = 200) -> HttpResponse:

@@ -1,6 +1,7 @@
 """Teams and their members, as administrators and maintainers manage them."""
 
 from collections.abc import Callable
+from functools import partial
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -14,7 +15,7 @@ from accounts.forms import MemberForm, TeamForm
 from accounts.models import Team, TeamRole
 from accounts.services.access import require_administrator, require_team_management
 from releasemgr.core.errors import Invalid, WrongState
-from releasemgr.core.forms import posted
+from releasemgr.core.forms import posted, save_or_show
 from releasemgr.core.htmx import go
 from releasemgr.core.requests import Request
 
@@ -98,15 +99,11 @@ def member_remove(request: Request, team: str, person: str) -> HttpResponse:
 
 
 def _save(request: Request, form: TeamForm, save: Callable[[], Team], *, team: Team | None = None) -> HttpResponse:
-    if not form.is_valid():
-        return _show_form(request, form, team=team, status=422)
-    try:
-        saved = save()
-    except (Invalid, WrongState) as error:
-        form.refuse(error)
-        return _show_form(request, form, team=team, status=error.status)
-    messages.success(request, f"{saved} is saved.")
-    return _back(request, saved)
+    def done(saved: Team) -> HttpResponse:
+        messages.success(request, f"{saved} is saved.")
+        return _back(request, saved)
+
+    return save_or_show(form, save, show=partial(_show_form, request, form, team=team), done=done)
 
 
 def _back(request: Request, team: Team) -> HttpResponse:

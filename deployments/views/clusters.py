@@ -1,6 +1,7 @@
 """Clusters, for administrators. Credentials go in here and never come out."""
 
 from collections.abc import Callable
+from functools import partial
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -15,7 +16,7 @@ from deployments.forms.places import ClusterForm
 from deployments.models import Cluster
 from deployments.policies import can_set_up
 from deployments.services.access import require_set_up
-from releasemgr.core.errors import Invalid, WrongState
+from releasemgr.core.forms import posted, save_or_show
 from releasemgr.core.htmx import go
 from releasemgr.core.requests import Request
 
@@ -32,7 +33,7 @@ def cluster_list(request: Request) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def cluster_create(request: Request) -> HttpResponse:
     require_set_up(request.actor)
-    form = ClusterForm(request.POST if request.method == "POST" else None)
+    form = ClusterForm(posted(request))
     if request.method == "GET":
         return _show(request, form)
     return _save(request, form, lambda: services.register_cluster(actor=request.actor, **form.cleaned_data))
@@ -44,9 +45,7 @@ def cluster_create(request: Request) -> HttpResponse:
 def cluster_edit(request: Request, reference: str) -> HttpResponse:
     cluster = selectors.get_cluster(request.actor, reference)
     require_set_up(request.actor)
-    form = ClusterForm(
-        request.POST if request.method == "POST" else None, cluster=cluster, initial={"name": cluster.name}
-    )
+    form = ClusterForm(posted(request), cluster=cluster, initial={"name": cluster.name})
     if request.method == "GET":
         return _show(request, form, name=cluster.name)
     return _save(
@@ -67,15 +66,11 @@ def cluster_delete(request: Request, reference: str) -> HttpResponse:
 
 
 def _save(request: Request, form: ClusterForm, save: Callable[[], Cluster], *, name: str = "") -> HttpResponse:
-    if not form.is_valid():
-        return _show(request, form, name=name, status=422)
-    try:
-        saved = save()
-    except (Invalid, WrongState) as error:
-        form.refuse(error)
-        return _show(request, form, name=name, status=error.status)
-    messages.success(request, f"The cluster {saved} answers: Kubernetes {saved.version}.")
-    return go(request, reverse("deployments:clusters"))
+    def done(saved: Cluster) -> HttpResponse:
+        messages.success(request, f"The cluster {saved} answers: Kubernetes {saved.version}.")
+        return go(request, reverse("deployments:clusters"))
+
+    return save_or_show(form, save, show=partial(_show, request, form, name=name), done=done)
 
 
 def _show(request: Request, form: ClusterForm, *, name: str = "", status: int = 200) -> HttpResponse:

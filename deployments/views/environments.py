@@ -14,7 +14,7 @@ from deployments.forms.places import EnvironmentForm
 from deployments.models import Environment
 from deployments.policies import can_set_up
 from deployments.services.access import require_set_up
-from releasemgr.core.errors import Invalid, WrongState
+from releasemgr.core.forms import posted, save_or_show
 from releasemgr.core.htmx import go
 from releasemgr.core.requests import Request
 
@@ -49,7 +49,7 @@ def environment_detail(request: Request, reference: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def environment_create(request: Request) -> HttpResponse:
     require_set_up(request.actor)
-    form = EnvironmentForm(request.POST if request.method == "POST" else None, actor=request.actor)
+    form = EnvironmentForm(posted(request), actor=request.actor)
     if request.method == "GET":
         return _show(request, form)
     return _save(request, form, lambda: services.create_environment(actor=request.actor, **form.cleaned_data))
@@ -62,7 +62,7 @@ def environment_edit(request: Request, reference: str) -> HttpResponse:
     require_set_up(request.actor)
     initial = {name: getattr(environment, name) for name in FIELDS}
     form = EnvironmentForm(
-        request.POST if request.method == "POST" else None,
+        posted(request),
         actor=request.actor,
         environment=environment,
         initial=initial,
@@ -93,19 +93,19 @@ def _save(
     *,
     environment: Environment | None = None,
 ) -> HttpResponse:
-    if not form.is_valid():
-        return _show(request, form, environment=environment, status=422)
     # `save` puts what was typed on the object: the page goes on calling it by its stored name.
     name = environment.name if environment else ""
-    try:
-        saved = save()
-    except (Invalid, WrongState) as error:
-        form.refuse(error)
+
+    def show(*, status: int) -> HttpResponse:
         if environment is not None:
             environment.name = name
-        return _show(request, form, environment=environment, status=error.status)
-    messages.success(request, f"The environment {saved} is saved.")
-    return go(request, reverse("deployments:environment-detail", args=[saved.name]))
+        return _show(request, form, environment=environment, status=status)
+
+    def done(saved: Environment) -> HttpResponse:
+        messages.success(request, f"The environment {saved} is saved.")
+        return go(request, reverse("deployments:environment-detail", args=[saved.name]))
+
+    return save_or_show(form, save, show=show, done=done)
 
 
 def _show(

@@ -1,6 +1,7 @@
 """Targets: where exactly an application runs in an environment. For administrators."""
 
 from collections.abc import Callable
+from functools import partial
 from uuid import UUID
 
 from django.contrib import messages
@@ -15,7 +16,7 @@ from deployments import selectors, services
 from deployments.forms.places import TargetForm
 from deployments.models import Target
 from deployments.services.access import require_set_up
-from releasemgr.core.errors import Invalid, WrongState
+from releasemgr.core.forms import posted, save_or_show
 from releasemgr.core.htmx import go
 from releasemgr.core.requests import Request
 
@@ -30,7 +31,7 @@ def target_create(request: Request) -> HttpResponse:
     require_set_up(request.actor)
     asked = {name: request.GET.get(name, "") for name in ("application", "environment")}
     initial = asked | {"namespace": asked["application"]}
-    form = TargetForm(request.POST if request.method == "POST" else None, actor=request.actor, initial=initial)
+    form = TargetForm(posted(request), actor=request.actor, initial=initial)
     if request.method == "GET":
         return _show(request, form)
     return _save(request, form, lambda: services.create_target(actor=request.actor, **form.changes()))
@@ -43,9 +44,7 @@ def target_edit(request: Request, pk: UUID) -> HttpResponse:
     target = selectors.get_target(request.actor, pk)
     require_set_up(request.actor)
     initial = {name: getattr(target, name) for name in FIELDS}
-    form = TargetForm(
-        request.POST if request.method == "POST" else None, actor=request.actor, target=target, initial=initial
-    )
+    form = TargetForm(posted(request), actor=request.actor, target=target, initial=initial)
     if request.method == "GET":
         return _show(request, form, target=target)
     return _save(
@@ -69,15 +68,11 @@ def target_delete(request: Request, pk: UUID) -> HttpResponse:
 def _save(
     request: Request, form: TargetForm, save: Callable[[], Target], *, target: Target | None = None
 ) -> HttpResponse:
-    if not form.is_valid():
-        return _show(request, form, target=target, status=422)
-    try:
-        saved = save()
-    except (Invalid, WrongState) as error:
-        form.refuse(error)
-        return _show(request, form, target=target, status=error.status)
-    messages.success(request, f"{saved} is saved.")
-    return go(request, reverse("releases:application-detail", args=[saved.application.slug]))
+    def done(saved: Target) -> HttpResponse:
+        messages.success(request, f"{saved} is saved.")
+        return go(request, reverse("releases:application-detail", args=[saved.application.slug]))
+
+    return save_or_show(form, save, show=partial(_show, request, form, target=target), done=done)
 
 
 def _show(request: Request, form: TargetForm, *, target: Target | None = None, status: int = 200) -> HttpResponse:

@@ -1,11 +1,14 @@
 """Forms that show what a service refused."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from django import forms
-from django.http import HttpRequest, QueryDict
+from django.http import HttpRequest, HttpResponse, QueryDict
 
-from releasemgr.core.errors import DomainError
+from releasemgr.core.errors import DomainError, Invalid, WrongState
+
+T = TypeVar("T")
 
 
 def posted(request: HttpRequest) -> QueryDict | None:
@@ -30,3 +33,17 @@ class RefusableForm(forms.Form):
                 told = True
         if not told:
             self.add_error(None, error.message)
+
+
+def save_or_show(
+    form: RefusableForm, save: Callable[[], T], *, show: Callable[..., HttpResponse], done: Callable[[T], HttpResponse]
+) -> HttpResponse:
+    """`done(what was saved)`, or the form again by `show(status=…)` with what it or the service refused."""
+    if not form.is_valid():
+        return show(status=422)
+    try:
+        saved = save()
+    except (Invalid, WrongState) as error:
+        form.refuse(error)
+        return show(status=error.status)
+    return done(saved)

@@ -1,6 +1,7 @@
 """Applications: who owns them, and their last releases."""
 
-from typing import Any
+from collections.abc import Callable
+from functools import partial
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -9,8 +10,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
-from releasemgr.core.errors import Invalid, WrongState
-from releasemgr.core.forms import posted
+from releasemgr.core.forms import posted, save_or_show
 from releasemgr.core.htmx import go
 from releasemgr.core.requests import Request
 from releases import selectors, services
@@ -74,17 +74,13 @@ def application_edit(request: Request, reference: str) -> HttpResponse:
 
 
 def _save(
-    request: Request, form: ApplicationForm, save: Any, *, application: Application | None = None
+    request: Request, form: ApplicationForm, save: Callable[[], Application], *, application: Application | None = None
 ) -> HttpResponse:
-    if not form.is_valid():
-        return _show(request, form, application=application, status=422)
-    try:
-        saved = save()
-    except (Invalid, WrongState) as error:
-        form.refuse(error)
-        return _show(request, form, application=application, status=error.status)
-    messages.success(request, f"{saved} is saved.")
-    return go(request, reverse("releases:application-detail", args=[saved.slug]))
+    def done(saved: Application) -> HttpResponse:
+        messages.success(request, f"{saved} is saved.")
+        return go(request, reverse("releases:application-detail", args=[saved.slug]))
+
+    return save_or_show(form, save, show=partial(_show, request, form, application=application), done=done)
 
 
 def _show(

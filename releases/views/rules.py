@@ -1,6 +1,7 @@
 """Approval rules, for administrators."""
 
-from typing import Any
+from collections.abc import Callable
+from functools import partial
 from uuid import UUID
 
 from django.contrib import messages
@@ -10,8 +11,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from releasemgr.core.errors import Invalid, WrongState
-from releasemgr.core.forms import posted
+from releasemgr.core.forms import posted, save_or_show
 from releasemgr.core.htmx import go
 from releasemgr.core.requests import Request
 from releases import selectors, services
@@ -66,16 +66,14 @@ def rule_delete(request: Request, pk: UUID) -> HttpResponse:
     return go(request, reverse("releases:approval-rules"))
 
 
-def _save(request: Request, form: ApprovalRuleForm, save: Any, *, rule: ApprovalRule | None = None) -> HttpResponse:
-    if not form.is_valid():
-        return _show(request, form, rule=rule, status=422)
-    try:
-        saved = save()
-    except (Invalid, WrongState) as error:
-        form.refuse(error)
-        return _show(request, form, rule=rule, status=error.status)
-    messages.success(request, f"The rule “{saved}” is saved.")
-    return go(request, reverse("releases:approval-rules"))
+def _save(
+    request: Request, form: ApprovalRuleForm, save: Callable[[], ApprovalRule], *, rule: ApprovalRule | None = None
+) -> HttpResponse:
+    def done(saved: ApprovalRule) -> HttpResponse:
+        messages.success(request, f"The rule “{saved}” is saved.")
+        return go(request, reverse("releases:approval-rules"))
+
+    return save_or_show(form, save, show=partial(_show, request, form, rule=rule), done=done)
 
 
 def _show(
