@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -18,6 +19,17 @@ from releases.policies import visible_applications, visible_approval_rules, visi
 from releases.versions import next_version
 
 MAX_GUESSES = 10
+COMMENTS_STEP = 50
+MOST_COMMENTS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Discussion:
+    """`rows` oldest first, `size` how many may be shown, `more` how many to ask for to see earlier ones too, or 0."""
+
+    rows: list[Comment]
+    size: int
+    more: int
 
 
 def application_by_slug_or_id(actor: Actor, reference: str) -> Application:
@@ -120,6 +132,15 @@ def get_release(actor: Actor, release_id: UUID | str) -> Release:
 
 def comments_of(release: Release) -> QuerySet[Comment]:
     return release.comments.select_related("user").order_by("created_at", "id")
+
+
+def latest_comments(release: Release, asked: str = "") -> Discussion:
+    """The newest ones, as many as `asked` for within bounds; text that is no number asks for the fewest."""
+    wanted = int(asked) if asked.isdecimal() and len(asked) <= 6 else 0
+    size = min(max(wanted, COMMENTS_STEP), MOST_COMMENTS)
+    newest = list(comments_of(release).reverse()[: size + 1])
+    more = len(newest) > size and size < MOST_COMMENTS
+    return Discussion(newest[:size][::-1], size, size + COMMENTS_STEP if more else 0)
 
 
 def approval_rules(actor: Actor) -> QuerySet[ApprovalRule]:

@@ -23,7 +23,8 @@ def comments(request: Request, pk: UUID) -> HttpResponse:
     """GET: the comments as they are now (the page refetches them). POST: one more, and an empty form for the next."""
     release = selectors.get_release(request.actor, pk)
     if request.method == "GET":
-        comments_now = {"release": release, "comments": selectors.comments_of(release)}
+        latest = selectors.latest_comments(release, request.GET.get("comments", ""))
+        comments_now = {"release": release, "comments": latest}
         return render(request, "releases/partials/comments.html", comments_now)
     form = CommentForm(request.POST)
     if form.is_valid():
@@ -36,7 +37,7 @@ def comments(request: Request, pk: UUID) -> HttpResponse:
         return go(request, reverse("releases:detail", args=[pk]) + "#discussion")
     context: dict[str, Any] = {
         "release": release,
-        "comments": selectors.comments_of(release),
+        "comments": selectors.latest_comments(release),
         "comment_form": form if form.errors else CommentForm(),
         "may_comment": can_comment(request.actor, release),
     }

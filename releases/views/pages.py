@@ -57,7 +57,7 @@ def release_detail(request: Request, pk: UUID) -> HttpResponse:
     context = release_context(request.actor, release)
     if not is_partial(request):
         context |= {
-            "comments": selectors.comments_of(release),
+            "comments": selectors.latest_comments(release, request.GET.get("comments", "")),
             "comment_form": CommentForm(),
             "may_comment": can_comment(request.actor, release),
         }

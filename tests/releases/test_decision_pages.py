@@ -1,6 +1,7 @@
 """Submit, approve, reject and cancel from the page of a release, and the discussion beside them."""
 
 import json
+import re
 from collections.abc import Callable
 from html import unescape
 
@@ -168,6 +169,26 @@ def test_a_comment_appears_and_the_field_is_empty_again(
     assert "</textarea>" in text(answer)
     assert "Is it *safe*?" not in text(answer)
     assert "Is it <em>safe</em>?" in text(browser.get(f"/releases/{release.pk}/comments", headers=HTMX))
+
+
+def test_a_long_discussion_shows_its_end_and_more_when_asked(
+    application: Application, deployer: User, browser_of: LogIn
+) -> None:
+    release = factories.draft(deployer, application)
+    Comment.objects.bulk_create(Comment(release=release, user=deployer, body=f"remark-{n:03}") for n in range(103))
+    browser, page = browser_of(deployer), f"/releases/{release.pk}"
+
+    def shown(address: str) -> tuple[list[int], bool]:
+        said = text(browser.get(address))
+        return [int(each) for each in re.findall(r"remark-(\d+)", said)], "Show earlier" in said
+
+    latest = Comment.objects.order_by("created_at", "id").values_list("body", flat=True)
+    order = [int(body.removeprefix("remark-")) for body in latest]
+    for address in (page, f"{page}/comments", f"{page}/comments?comments=none", f"{page}/comments?comments=-5"):
+        assert shown(address) == (order[-50:], True)
+    assert f"{page}/comments?comments=50" in text(browser.get(page)), "the live part asks for as many as are shown"
+    assert shown(f"{page}?comments=100") == shown(f"{page}/comments?comments=100") == (order[-100:], True)
+    assert shown(f"{page}/comments?comments=150") == (order, False)
 
 
 @pytest.mark.parametrize("body", ["", "  \n ", "x" * 10_001])
