@@ -12,7 +12,6 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
-from django_htmx.http import reswap, retarget, trigger_client_event
 
 from deployments import selectors, services
 from deployments.forms.deployments import DecisionForm, RejectionForm, RollbackForm, StartForm
@@ -21,7 +20,7 @@ from deployments.preview import preview
 from deployments.services.access import require_deploy, require_review
 from deployments.views.deployments import deployment_context
 from releasemgr.core.errors import Invalid, WrongState
-from releasemgr.core.htmx import add_toast, go, is_partial
+from releasemgr.core.htmx import go, is_partial, swap_behind_dialog
 from releasemgr.core.requests import Request
 from releases.models import Release
 from releases.selectors import get_release
@@ -196,7 +195,4 @@ def _wrong_state(request: Request, pk: UUID, error: WrongState) -> HttpResponse:
 def _show(request: Request, pk: UUID, *, message: str, level: str, status: int = 200) -> HttpResponse:
     context = deployment_context(request.actor, selectors.get_deployment(request.actor, pk))
     response = render(request, "deployments/partials/deployment.html", context, status=status)
-    add_toast(response, message, level=level)
-    # The dialog's own form asked, but the page behind it changes.
-    trigger_client_event(response, "close-modal", after="settle")
-    return reswap(retarget(response, "#deployment"), "outerHTML")
+    return swap_behind_dialog(response, "#deployment", message=message, level=level)

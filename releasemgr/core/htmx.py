@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
+from django_htmx.http import reswap, retarget, trigger_client_event
 
 from releasemgr.core.errors import DomainError
 
@@ -33,6 +34,13 @@ def go(request: HttpRequest, url: str) -> HttpResponse:
 def add_toast(response: HttpResponseBase, message: str, *, level: str = "success") -> None:
     """Show a toast with the answer: `level` is success, info, warning or danger."""
     response.headers["HX-Trigger"] = json.dumps({"toast": {"message": message, "level": level}})
+
+
+def swap_behind_dialog(response: HttpResponse, target: str, *, message: str, level: str) -> HttpResponse:
+    """The dialog's own form asked, but the page behind it changes: at the CSS selector `target`, with a toast."""
+    add_toast(response, message, level=level)
+    trigger_client_event(response, "close-modal", after="settle")
+    return reswap(retarget(response, target), "outerHTML")
 
 
 class DomainErrorMiddleware:

@@ -10,10 +10,9 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
-from django_htmx.http import reswap, retarget, trigger_client_event
 
 from releasemgr.core.errors import Invalid, WrongState
-from releasemgr.core.htmx import add_toast, go, is_partial
+from releasemgr.core.htmx import go, is_partial, swap_behind_dialog
 from releasemgr.core.requests import Request
 from releases import selectors, services
 from releases.forms import DecisionForm, RejectionForm
@@ -94,7 +93,4 @@ def _show(request: Request, pk: UUID, *, message: str, level: str, status: int =
     release = selectors.get_release(request.actor, pk)
     context = release_context(request.actor, release)
     response = render(request, "releases/partials/release.html", context, status=status)
-    add_toast(response, message, level=level)
-    # The dialog's own form asked, but the page behind it changes.
-    trigger_client_event(response, "close-modal", after="settle")
-    return reswap(retarget(response, "#release"), "outerHTML")
+    return swap_behind_dialog(response, "#release", message=message, level=level)
