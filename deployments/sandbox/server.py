@@ -129,10 +129,6 @@ class SandboxServer:
         """Forget the past as etcd's compaction does: a watch from an older version is answered with 410."""
         self._in_loop(self._store.forget_changes)
 
-    def end_watches(self) -> None:
-        """End every open watch, as the real server does now and then."""
-        self._in_loop(self._watches.end_all)
-
     def _in_loop(self, call: Any) -> None:
         if self._loop is None:
             raise RuntimeError("the sandbox cluster has not been started")
