@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from django.db.models import Model, Q, QuerySet
-from guardian.shortcuts import assign_perm, remove_perm
+from guardian.shortcuts import assign_perm, get_perms, remove_perm
 
 from accounts.models import ApiToken, Membership, Team, User
 from releasemgr.core.actors import Actor
@@ -51,10 +51,12 @@ def visible_tokens(actor: Actor) -> QuerySet[ApiToken]:
     return tokens.filter(user=actor.user_id) if actor.user_id else tokens.none()
 
 
-def grant(team: Team, permissions: Iterable[str], obj: Model) -> None:
-    """Give the team's group each permission (a codename of the object's model) on `obj`."""
-    for permission in permissions:
+def grant(team: Team, permissions: Iterable[str], obj: Model) -> list[str]:
+    """Give the team's group each permission (a codename of the object's model) on `obj`. Returns those it lacked."""
+    lacked = sorted(set(permissions) - set(get_perms(team.group, obj)))
+    for permission in lacked:
         assign_perm(permission, team.group, obj)
+    return lacked
 
 
 def withdraw(team: Team, permissions: Iterable[str], obj: Model) -> None:

@@ -48,8 +48,20 @@ def can_deploy(actor: Actor, target: Target) -> bool:
         actor.user_id is not None
         and actor.may_change("deployments")
         and actor.holds("deploy_application", target.application_id)
-        and actor.holds("deploy_environment", target.environment_id)
+        # Asked second: only who lacks the right costs a look at the environment (decision 0007).
+        and (actor.holds("deploy_environment", target.environment_id) or not target.environment.protected)
     )
+
+
+def why_not_deploy(actor: Actor, target: Target) -> str:
+    """The sentence for who may not, empty for who may."""
+    if can_deploy(actor, target):
+        return ""
+    sentence = f"You may not deploy {target.application} to {target.environment}."
+    if actor.may_change("deployments") and actor.holds("deploy_application", target.application_id):
+        team = target.application.team
+        sentence += f" It is protected: an administrator gives {team} the right by saving the target."
+    return sentence
 
 
 def can_review(actor: Actor, deployment: Deployment) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from deployments.engine.gates import Gate, ask_gates
 from deployments.masking import as_yaml, masked, without_our_marks
 from deployments.models import Deployment, Environment, Target
-from deployments.policies import can_deploy
+from deployments.policies import why_not_deploy
 from deployments.selectors import running_now, target_of
 from deployments.services.planning import render_release
 from deployments.statuses import DeploymentStatus
@@ -81,9 +81,9 @@ def image_changes(now: Mapping[str, str], then: Mapping[str, str]) -> list[Image
 
 
 def _missing_right(actor: Actor, target: Target) -> list[Gate]:
-    if can_deploy(actor, target):
+    sentence = why_not_deploy(actor, target)
+    if not sentence:
         return []
-    sentence = f"You may not deploy {target.application} to {target.environment}."
     return [Gate("permission", open=False, sentence=sentence, can_open=[target.application.team.name], final=True)]
 
 

@@ -15,11 +15,8 @@ def require_set_up(actor: Actor) -> None:
 
 
 def require_deploy(actor: Actor, target: Target) -> None:
-    require(
-        policies.can_deploy(actor, target),
-        permission="deployments.deploy_environment",
-        why=f"You may not deploy {target.application} to {target.environment}.",
-    )
+    why_not = policies.why_not_deploy(actor, target)
+    require(not why_not, permission="deployments.deploy_environment", why=why_not)
 
 
 def require_review(actor: Actor, deployment: Deployment) -> None:

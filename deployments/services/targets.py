@@ -37,14 +37,18 @@ def create_target(*, actor: Actor, application: Application, environment: Enviro
 
 @transaction.atomic
 def update_target(*, actor: Actor, target: Target, changes: Mapping[str, Any]) -> Target:
+    """The application's present team may deploy there from now on, also when another had it before (decision 0007)."""
     require_set_up(actor)
     target = lock(Target.objects.select_related("application__team", "environment", "cluster"), target)
     differences = assign(target, changes)
     _check(target)
     write(target, list(changes))
     shown = {name: (("(hidden)", "(changed)") if name in SECRET_FIELDS else pair) for name, pair in differences.items()}
-    if shown:
-        record("target.updated", actor=actor, subject=target, changes=shown)
+    team = target.application.team
+    granted = grant(team, TEAM_PERMISSIONS_ON_ENVIRONMENT, target.environment)
+    if shown or granted:
+        data = {"team": team.slug, "granted": granted} if granted else {}
+        record("target.updated", actor=actor, subject=target, changes=shown, data=data)
         live.changed("board")
     return target
 

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET
 
 from deployments import selectors
 from deployments.models import Deployment, Environment, Target
-from deployments.policies import can_deploy, can_set_up
+from deployments.policies import can_set_up, why_not_deploy
 from releasemgr.core.actors import Actor
 from releasemgr.core.requests import Request
 from releases.models import Release
@@ -71,8 +71,8 @@ def places_of(actor: Actor, release: Release) -> list[Place]:
 def _why_not(actor: Actor, release: Release, environment: Environment, target: Target | None) -> str:
     if target is None:
         return f"{release.application} is not set up in {environment}."
-    if not can_deploy(actor, target):
-        return f"You may not deploy {release.application} to {environment}."
+    if why_not := why_not_deploy(actor, target):
+        return why_not
     if release.status not in DEPLOYABLE:
         return f"It is {release.get_status_display().lower()}; only an approved release goes out."
     return ""
