@@ -5,7 +5,6 @@ import os
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "releasemgr.settings")
-os.environ.setdefault("DATABASE_POOL", "true")
 http = get_asgi_application()
 
 # Only after the line above may anything import models.

@@ -1,5 +1,6 @@
 """One settings file, driven by environment variables; every one is optional in development (see README)."""
 
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -98,9 +99,9 @@ DATABASES = {
     )
     | {"CONN_HEALTH_CHECKS": True, "TEST": {"NAME": env.str("TEST_DATABASE", "test_releasemgr")}}
 }
-if env.bool("DATABASE_POOL", default=False):
-    # Set by asgi.py: there every request runs in a thread of its own, so a connection kept by a thread is never used
-    # again. Workers fork, and a pool does not survive that: they keep one connection each.
+if "releasemgr.asgi" in sys.modules:
+    # The web server: every request runs in a thread of its own there, so a connection kept by a thread is never used
+    # again. Workers fork, and a pool does not survive that, so no environment variable may bring one to them.
     # Added to what DATABASE_URL asks for, such as sslmode=require.
     options = DATABASES["default"].setdefault("OPTIONS", {})
     options["pool"] = {"min_size": 1, "max_size": 20, "timeout": 10}
@@ -256,8 +257,6 @@ METRICS_NETWORKS = env.list("METRICS_NETWORKS", default=["127.0.0.0/8", "::1/128
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")
 
 K8S_NAMESPACE = env.str("K8S_NAMESPACE", "default")
-# Where discovery caches of clusters are kept; private to the user that runs the program.
-CLUSTER_CACHE_DIR = STATE_DIR / "clusters"
 
 LOGGING = logging_config(human_readable=not PRODUCTION, level=env.str("LOG_LEVEL", "INFO"))
 LOGGING_CONFIG = "logging.config.dictConfig"
