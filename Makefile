@@ -28,7 +28,7 @@ down: ## End a running or killed `make up`, and the embedded database
 	@if test -x $(PY); then $(PY) -m releasemgr.up down; fi
 
 test: venv browser ## Run all tests, in the browser too (ARGS="-k name" for some)
-	@$(WITH_DATABASE) $(PY) -m pytest -n 2 --dist loadgroup $(ARGS)
+	@$(WITH_DATABASE) $(PY) -m pytest -n 3 --dist loadgroup $(ARGS)
 
 check: venv ## Formatting, lint, types, import rules, templates, migrations, production settings
 	@$(MAKE) --no-print-directory --keep-going $(addprefix check-,format lint types imports templates migrations deploy)
