@@ -2,7 +2,6 @@
 
 from django.db.models import QuerySet
 
-from accounts.policies import can_administer
 from deployments.models import Cluster, Deployment, Environment, Target
 from releasemgr.core.actors import Actor
 from releases.policies import can_judge
@@ -36,10 +35,6 @@ def visible_clusters(actor: Actor) -> QuerySet[Cluster]:
     if actor.is_admin and actor.has_scope("deployments:read"):
         return Cluster.objects.all()
     return Cluster.objects.filter(pk__in=visible_targets(actor).values("cluster_id"))
-
-
-def can_set_up(actor: Actor) -> bool:
-    return can_administer(actor)
 
 
 def can_deploy(actor: Actor, target: Target) -> bool:

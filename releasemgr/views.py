@@ -6,9 +6,9 @@ from django.views.decorators.http import require_GET
 
 from deployments import selectors
 from deployments.forms.deployments import BoardFilterForm
-from deployments.policies import can_set_up
 from releasemgr.core.htmx import render_page_or_partial
 from releasemgr.core.requests import Request
+from releases.policies import can_set_up
 
 
 @login_required

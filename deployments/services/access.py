@@ -4,14 +4,9 @@ from accounts.policies import require
 from deployments import policies
 from deployments.models import Deployment, Target
 from releasemgr.core.actors import Actor
+from releases.services import require_set_up
 
-
-def require_set_up(actor: Actor) -> None:
-    require(
-        policies.can_set_up(actor),
-        permission="admin",
-        why="Only administrators change the set-up. Ask one of them.",
-    )
+__all__ = ["require_deploy", "require_review", "require_set_up"]
 
 
 def require_deploy(actor: Actor, target: Target) -> None:

@@ -10,10 +10,11 @@ from django.views.decorators.http import require_GET
 
 from deployments import selectors
 from deployments.models import Deployment, Environment, Target
-from deployments.policies import can_set_up, why_not_deploy
+from deployments.policies import why_not_deploy
 from releasemgr.core.actors import Actor
 from releasemgr.core.requests import Request
 from releases.models import Release
+from releases.policies import can_set_up
 from releases.selectors import application_by_slug_or_id, get_release
 from releases.statuses import DEPLOYABLE
 

@@ -14,11 +14,11 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from deployments import selectors, services
 from deployments.forms.places import ClusterForm
 from deployments.models import Cluster
-from deployments.policies import can_set_up
 from deployments.services.access import require_set_up
 from releasemgr.core.forms import posted, save_or_show
 from releasemgr.core.htmx import go
 from releasemgr.core.requests import Request
+from releases.policies import can_set_up
 
 
 @login_required

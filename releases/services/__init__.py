@@ -1,5 +1,6 @@
 """What people do with applications and releases: one function for each intention."""
 
+from releases.services.access import require_set_up
 from releases.services.applications import create_application, delete_application, update_application
 from releases.services.releases import (
     cancel_release,
@@ -26,6 +27,7 @@ __all__ = [
     "edit_release",
     "mark_released",
     "reject_release",
+    "require_set_up",
     "submit_release",
     "update_application",
     "update_approval_rule",
