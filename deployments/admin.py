@@ -29,19 +29,21 @@ class ClusterAdmin(LookOnlyAdmin):
 
 @admin.register(Environment)
 class EnvironmentAdmin(LookOnlyAdmin):
-    list_display = ["name", "position", "protected", "auto_rollback", "requires", "soak_minutes", "verify_seconds"]
+    list_display = [
+        "name", "position", "protected", "auto_rollback", "requires", "soak_minutes", "verify_seconds", "bake_seconds",
+    ]  # fmt: skip
     list_select_related = ["requires"]
 
 
 @admin.register(Target)
 class TargetAdmin(LookOnlyAdmin):
-    list_display = ["application", "environment", "cluster", "namespace", "kind", "timeout_seconds"]
+    list_display = ["application", "environment", "cluster", "namespace", "kind", "wave", "timeout_seconds"]
     list_filter = ["environment", "cluster", "kind"]
     list_select_related = ["application", "environment", "cluster"]
     search_fields = ["application__slug", "namespace"]
     fields = [
-        "application", "environment", "cluster", "namespace", "kind", "timeout_seconds", "overrides",
-        "deployment_sequence", "created_at",
+        "application", "environment", "cluster", "namespace", "kind", "timeout_seconds", "wave",
+        "overrides", "strategy", "guardrails", "deployment_sequence", "created_at",
     ]  # fmt: skip
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Target]:

@@ -41,10 +41,17 @@ RETRYABLE = ENDED - {DeploymentStatus.SUCCEEDED}
 
 
 class StepName(TextChoices):
+    """`switch` moves the traffic of a blue/green rollout, `tidy` removes what only the rollout needed."""
+
     PREFLIGHT = "preflight", "Preflight"
+    CANARY = "canary", "Canary"
     APPLY = "apply", "Apply"
     ROLLOUT = "rollout", "Rollout"
     VERIFY = "verify", "Verify"
+    SWITCH = "switch", "Switch traffic"
+    TIDY = "tidy", "Tidy up"
+    PRUNE = "prune", "Prune"
+    WAVES = "waves", "Further targets"
 
 
 class StepStatus(TextChoices):
@@ -67,3 +74,59 @@ STEP_MOVES = TransitionTable(
     }
 )
 STEPS_OPEN = frozenset({StepStatus.PENDING, StepStatus.RUNNING})
+
+
+class StrategyType(TextChoices):
+    ROLLING = "rolling", "Rolling update"
+    RECREATE = "recreate", "Recreate"
+    BLUE_GREEN = "blue_green", "Blue/green"
+    CANARY = "canary", "Canary"
+
+
+class CheckKind(TextChoices):
+    HTTP = "http", "HTTP request"
+    PROMETHEUS = "prometheus", "Prometheus query"
+    JOB = "job", "Job in the cluster"
+
+
+class Verdict(TextChoices):
+    PASS = "pass", "Pass"
+    FAIL = "fail", "Fail"
+    INCONCLUSIVE = "inconclusive", "Inconclusive"
+
+
+class NoData(TextChoices):
+    """What it means when a check gets no answer that it can judge."""
+
+    FAIL = "fail", "Fails"
+    PASS = "pass", "Passes"
+    INCONCLUSIVE = "inconclusive", "Is inconclusive"
+
+
+class BakeStatus(TextChoices):
+    """`ended`: replaced or taken back by somebody before its time was up."""
+
+    WATCHING = "watching", "Watching"
+    PASSED = "passed", "Passed"
+    FAILED = "failed", "Failed"
+    ENDED = "ended", "Ended early"
+
+
+BAKE_MOVES = TransitionTable(
+    {
+        BakeStatus.WATCHING: frozenset({BakeStatus.PASSED, BakeStatus.FAILED, BakeStatus.ENDED}),
+        BakeStatus.PASSED: frozenset(),
+        BakeStatus.FAILED: frozenset(),
+        BakeStatus.ENDED: frozenset(),
+    }
+)
+
+
+class WorkloadPhase(TextChoices):
+    """`settled`: its numbers say that the rollout is complete; the engine looks closely before it believes it."""
+
+    WAITING = "waiting", "Waiting"
+    MOVING = "moving", "Moving"
+    SETTLED = "settled", "Settled"
+    TROUBLED = "troubled", "Troubled"
+    GONE = "gone", "Gone"

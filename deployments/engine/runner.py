@@ -19,11 +19,12 @@ from deployments.engine import claims, endings
 from deployments.engine.claims import Claim, LostClaim, fenced
 from deployments.engine.gates import Gate, ask_gates
 from deployments.engine.recovery import is_overdue, pause_after
-from deployments.engine.steps import looks_at_nothing, run_step
+from deployments.engine.steps import collect_evidence, run_step
+from deployments.engine.verification import looks_at_nothing
 from deployments.models import Deployment, Step, Target
-from deployments.services.planning import PLAN, render_again
+from deployments.services.planning import stamp
 from deployments.services.waking import wake_those_behind
-from deployments.statuses import STEPS_OPEN, DeploymentStatus, StepStatus
+from deployments.statuses import STEPS_OPEN, DeploymentStatus, StepName, StepStatus
 from deployments.targets.base import Errored, Failed, Running, StepResult, Succeeded
 from deployments.transitions import announce, move_deployment, move_step, write_log
 from releasemgr.core.errors import Invalid
@@ -33,7 +34,7 @@ logger = logging.getLogger(__name__)
 Clock = Callable[[], datetime]
 AT_ONCE = timedelta(0)
 # The start and each step of the plan: a pass is bounded whatever happens.
-MOST_MOVES = 1 + len(PLAN)
+MOST_MOVES = 1 + len(StepName)
 # Gates without a time of their own are asked again this often, should nobody wake the deployment.
 GATE_PAUSE = timedelta(seconds=60)
 
@@ -91,6 +92,8 @@ def _advance(claim: Claim, deployment: Deployment, clock: Clock) -> timedelta | 
         if step.status == StepStatus.PENDING:
             move_step(step, to=StepStatus.RUNNING, started_at=now, message="")
     result = _call(deployment, step, now)
+    if isinstance(result, Running | Errored) and is_overdue(deployment, step, clock()):
+        result = _given_up(deployment, result)
     with fenced(claim, deployment):
         return _save(deployment, step, result, clock())
 
@@ -142,7 +145,7 @@ def _start(deployment: Deployment, now: datetime) -> bool:
     try:
         with transaction.atomic():
             deployment.sequence = _next_sequence(deployment.target)
-            manifests = render_again(deployment.release, deployment.target, deployment.manifests, deployment)
+            manifests = stamp(deployment)
             move_deployment(
                 deployment,
                 to=DeploymentStatus.IN_PROGRESS,
@@ -176,6 +179,9 @@ def _call(deployment: Deployment, step: Step, now: datetime) -> StepResult:
 def _save(deployment: Deployment, step: Step, result: StepResult, now: datetime) -> timedelta | None:
     write_log(deployment, *result.log, step=step.name)
     if isinstance(result, Succeeded):
+        if result.objects is not None:
+            deployment.manifests = [dict(item) for item in result.objects]
+            deployment.save(update_fields=["manifests"])
         move_step(
             step,
             to=StepStatus.SUCCEEDED,
@@ -188,9 +194,6 @@ def _save(deployment: Deployment, step: Step, result: StepResult, now: datetime)
     if isinstance(result, Failed):
         endings.fail(deployment, step, result.message, now=now, evidence=result.evidence)
         return None
-    if is_overdue(deployment, step, now):
-        endings.fail(deployment, step, _gave_up(deployment, step, result), now=now)
-        return None
     return _wait(deployment, step, result)
 
 
@@ -199,18 +202,25 @@ def _after_success(deployment: Deployment, now: datetime) -> timedelta | None:
     if step is None:
         endings.succeed(deployment, now=now)
         return None
-    if deployment.cancel_requested_at is None and looks_at_nothing(deployment, step):
+    if deployment.cancel_requested_at is None and step.name == StepName.VERIFY and looks_at_nothing(deployment):
         # A tick of its own would only cost time.
         move_step(step, to=StepStatus.RUNNING, started_at=now, message="")
         return _save(deployment, step, run_step(deployment, step, now=now), now)
     return AT_ONCE
 
 
-def _gave_up(deployment: Deployment, step: Step, result: Running | Errored) -> str:
-    seconds = deployment.target.timeout_seconds
+def _given_up(deployment: Deployment, result: Running | Errored) -> Failed:
+    """Time is up: with what the cluster tells about it, before anything is rolled back."""
     if isinstance(result, Errored):
-        return result.message
-    return f"{result.message} (gave up after {seconds} s, the target's time-out)"
+        return Failed(result.message, log=result.log)
+    try:
+        evidence = collect_evidence(deployment)
+    except Exception:
+        logger.exception("The evidence could not be collected", extra={"deployment": str(deployment.pk)})
+        evidence = {}
+    seconds = deployment.target.timeout_seconds
+    message = f"{result.message} (gave up after {seconds} s, the target's time-out)"
+    return Failed(message, evidence=evidence, log=result.log)
 
 
 def _wait(deployment: Deployment, step: Step, result: Running | Errored) -> timedelta:

@@ -47,11 +47,31 @@ class EnvironmentForm(RefusableForm):
         initial=0,
         help_text="How long the workloads must stay healthy after a rollout before the deployment succeeds.",
     )
+    bake_seconds = forms.IntegerField(
+        label="Bake for (seconds)",
+        min_value=0,
+        max_value=604_800,
+        initial=0,
+        help_text="How long it is watched after it succeeded; a failing check or alert then rolls it back.",
+    )
+    wave_pause_seconds = forms.IntegerField(
+        label="Pause between waves (seconds)",
+        min_value=0,
+        max_value=86_400,
+        initial=0,
+        help_text="Where an application has several targets here.",
+    )
     auto_rollback = forms.BooleanField(
         label="Roll back by itself",
         required=False,
         initial=True,
         help_text="Bring back the last good release when a deployment fails.",
+    )
+    bring_back_waves = forms.BooleanField(
+        label="Bring back earlier waves",
+        required=False,
+        initial=True,
+        help_text="When one of several targets fails, take back those already done.",
     )
     protected = forms.BooleanField(
         required=False, help_text="What runs here counts as live: a release that succeeds here is released."
@@ -141,6 +161,25 @@ class TargetForm(RefusableForm):
         help_text='What is different here, as JSON: {"replicas": 3, "env": {"LOG_LEVEL": "debug"}}.',
         widget=forms.Textarea(attrs={"rows": 5, "class": "mono", "spellcheck": "false"}),
     )
+    strategy = PlainJsonField(
+        required=False,
+        initial=dict,
+        help_text='How a release replaces the one before, as JSON: {"type": "canary", "steps": [{"weight": 25}]}. '
+        "Empty: rolling.",
+        widget=forms.Textarea(attrs={"rows": 5, "class": "mono", "spellcheck": "false"}),
+    )
+    guardrails = PlainJsonField(
+        required=False,
+        initial=dict,
+        help_text="What a release may hold here beyond the defaults, as JSON. Empty: the defaults.",
+        widget=forms.Textarea(attrs={"rows": 5, "class": "mono", "spellcheck": "false"}),
+    )
+    wave = forms.IntegerField(
+        min_value=1,
+        max_value=1_000,
+        initial=1,
+        help_text="Of several targets in one environment, lower waves go first.",
+    )
     database_url = forms.CharField(
         label="Database URL",
         max_length=2000,
@@ -166,6 +205,12 @@ class TargetForm(RefusableForm):
 
     def clean_overrides(self) -> Any:
         return self.cleaned_data["overrides"] or {}
+
+    def clean_strategy(self) -> Any:
+        return self.cleaned_data["strategy"] or {}
+
+    def clean_guardrails(self) -> Any:
+        return self.cleaned_data["guardrails"] or {}
 
     def changes(self) -> Mapping[str, Any]:
         """What the services take; an empty database URL is no change, unless it is to be forgotten."""

@@ -49,6 +49,11 @@ class Deployment(Identified):
     not_before = models.DateTimeField(null=True, blank=True)
     not_after = models.DateTimeField(null=True, blank=True)
     rolls_back = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="rollbacks")
+    # Of several targets in one environment the first one leads; the others' deployments are parts of the leading one.
+    part_of = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="parts", editable=False)
+    train = models.ForeignKey(
+        "deployments.Train", null=True, on_delete=models.PROTECT, related_name="deployments", editable=False
+    )
     started_at = models.DateTimeField(null=True, editable=False)
     completed_at = models.DateTimeField(null=True, editable=False)
     error_message = models.TextField(blank=True, editable=False)
@@ -59,6 +64,16 @@ class Deployment(Identified):
     # The rendered Kubernetes objects, exactly as they are applied.
     manifests = models.JSONField(default=list, editable=False)
     evidence = models.JSONField(default=dict, editable=False)
+    # The target's, at the time it was asked for; a rollback carries those of the deployment that it brings back.
+    overrides = models.JSONField(default=dict, editable=False)
+    strategy = models.JSONField(default=dict, editable=False)
+    # Field managers whose fields may be taken, chosen by the person who asked.
+    take_over = models.JSONField(default=list, editable=False)
+    # Objects to remove, as they were shown: [{apiVersion, kind, name}].
+    prune = models.JSONField(default=list, editable=False)
+    paused_at = models.DateTimeField(null=True, editable=False)
+    # How many pauses of a progressive rollout people have ended.
+    promotions = models.PositiveIntegerField(default=0, editable=False)
     cancel_requested_at = models.DateTimeField(null=True, editable=False)
     cancel_requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+", editable=False
@@ -90,6 +105,7 @@ class Deployment(Identified):
             models.Index(fields=["target", "-sequence"], name="deployment_of_target"),
             models.Index(fields=["application", "-created_at", "-id"], name="deployment_of_application"),
             models.Index(fields=["wake_at"], condition=Q(status__in=sorted(OPEN)), name="deployment_due"),
+            models.Index(fields=["part_of"], condition=Q(part_of__isnull=False), name="deployment_parts"),
         ]
 
     def __str__(self) -> str:

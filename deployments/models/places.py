@@ -39,7 +39,9 @@ class Environment(Identified):
     """A stage on the way to production, in order of `position`.
 
     `requires` must have run a release successfully (for `soak_minutes`) before this one takes it. `verify_seconds` is
-    how long the workloads must stay healthy after a rollout before the deployment succeeds.
+    how long the workloads must stay healthy after a rollout before the deployment succeeds; `bake_seconds` is how long
+    it is watched after that, and taken back when a check fails. Where an application has several targets here,
+    `wave_pause_seconds` lie between two waves, and `bring_back_waves` takes those already done back when one fails.
     """
 
     name = models.CharField(max_length=63, unique=True, validators=[is_dns_label])
@@ -53,6 +55,11 @@ class Environment(Identified):
     requires = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="required_by")
     soak_minutes = models.PositiveIntegerField(default=0)
     verify_seconds = models.PositiveIntegerField(default=0)
+    bake_seconds = models.PositiveIntegerField(default=0)
+    wave_pause_seconds = models.PositiveIntegerField(default=0)
+    bring_back_waves = models.BooleanField(
+        default=True, help_text="When one of several targets fails, take back those already done."
+    )
 
     class Meta:
         ordering = ["position", "name"]
@@ -74,23 +81,33 @@ class TargetKind(models.TextChoices):
 
 
 class Target(Identified):
-    """Application × environment: where exactly it runs, and what is different there."""
+    """Application × environment: where exactly it runs, and what is different there.
+
+    An application may have several targets in an environment (clusters, regions): they are served in the order of
+    `wave`, the first one alone. `strategy` says how a release replaces the one before (`targets.strategies`),
+    `guardrails` what a release may hold here beyond the defaults (`targets.guardrails`).
+    """
 
     application = models.ForeignKey(Application, on_delete=models.PROTECT, related_name="targets")
     environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="targets")
     cluster = models.ForeignKey(Cluster, on_delete=models.PROTECT, related_name="targets")
     namespace = models.CharField(max_length=63, validators=[is_dns_label])
     kind = models.CharField(max_length=10, choices=TargetKind, default=TargetKind.MANIFESTS)
+    wave = models.PositiveSmallIntegerField(default=1)
     overrides = models.JSONField(default=dict, blank=True)
+    strategy = models.JSONField(default=dict, blank=True)
+    guardrails = models.JSONField(default=dict, blank=True)
     database_url = EncryptedField(blank=True, editable=False)
     timeout_seconds = models.PositiveIntegerField(default=600)
     # Numbers the target's deployments; a cluster object with a higher number belongs to a newer deployment.
     deployment_sequence = models.PositiveBigIntegerField(default=0, editable=False)
 
     class Meta:
-        ordering = ["environment__position", "environment__name", "application__name"]
+        ordering = ["environment__position", "environment__name", "application__name", "wave", "created_at"]
         constraints = [
-            models.UniqueConstraint(fields=["application", "environment"], name="one_target_per_place"),
+            models.UniqueConstraint(
+                fields=["application", "environment", "cluster", "namespace"], name="one_target_per_place"
+            ),
             models.CheckConstraint(condition=models.Q(timeout_seconds__gte=1), name="target_timeout_positive"),
         ]
 

@@ -56,14 +56,22 @@ def get_target(actor: Actor, target_id: UUID) -> Target:
     return target
 
 
-def target_of(application: Application, environment: Environment) -> Target:
-    """Where the application runs in the environment. Raises Invalid when nobody has set that up."""
-    target = (
+def targets_of(application: Application, environment: Environment) -> QuerySet[Target]:
+    """Every place where the application runs in the environment, in the order in which they are served."""
+    return (
         Target.objects.select_related("application__team", "environment", "cluster")
         .defer(*SECRETS_OF_TARGET)
         .filter(application=application, environment=environment)
-        .first()
+        .order_by("wave", "created_at", "id")
     )
+
+
+def target_of(application: Application, environment: Environment) -> Target:
+    """Where the application runs in the environment: of several targets the one that goes first.
+
+    Raises Invalid when nobody has set that up.
+    """
+    target = targets_of(application, environment).first()
     if target is None:
         raise Invalid(
             f"{application} has no target in {environment}: an administrator must say which cluster and namespace.",

@@ -23,6 +23,15 @@ class DeployInput(serializers.Serializer[Deployment]):
     not_before = serializers.DateTimeField(required=False, allow_null=True)
     not_after = serializers.DateTimeField(required=False, allow_null=True)
     reason = serializers.CharField(required=False, allow_blank=True, max_length=2000)
+    take_over = serializers.ListField(
+        child=serializers.CharField(max_length=128),
+        required=False,
+        max_length=20,
+        help_text="Field managers whose fields may be taken where they conflict with the release.",
+    )
+    prune = serializers.BooleanField(
+        required=False, help_text="Remove the objects that we applied before and that the release no longer contains."
+    )
     break_glass = serializers.JSONField(required=False, help_text="Not offered yet: refused.")
 
     def validate_break_glass(self, value: Any) -> None:
@@ -107,6 +116,9 @@ class DeploymentOutput(serializers.ModelSerializer[Deployment]):
     status = serializers.ChoiceField(choices=DeploymentStatus.choices, read_only=True)
     deployed_by = PersonOutput(read_only=True, allow_null=True)
     rolled_back_by = serializers.UUIDField(source="rolled_back_by_id", read_only=True, allow_null=True)
+    strategy: Any = serializers.DictField(read_only=True)
+    take_over: Any = serializers.ListField(child=serializers.CharField(), read_only=True)
+    prune: Any = serializers.ListField(child=serializers.DictField(), read_only=True)
     gates = serializers.SerializerMethodField()
     steps = StepOutput(many=True, read_only=True)
 
@@ -116,7 +128,7 @@ class DeploymentOutput(serializers.ModelSerializer[Deployment]):
             "id", "application", "application_id", "release", "version", "environment", "environment_id", "kind",
             "status", "automatic", "created_at", "started_at", "completed_at", "deployed_by", "error_message",
             "reason", "not_before", "not_after", "rolls_back", "rolled_back_by", "cancel_requested_at",
-            "release_digest", "gates", "steps",
+            "release_digest", "strategy", "take_over", "prune", "paused_at", "part_of", "train", "gates", "steps",
         ]  # fmt: skip
 
     @extend_schema_field(GateOutput(many=True))

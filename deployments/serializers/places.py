@@ -22,6 +22,9 @@ class EnvironmentInput(serializers.Serializer[Environment]):
     )
     soak_minutes = serializers.IntegerField(required=False, min_value=0, max_value=1_000_000)
     verify_seconds = serializers.IntegerField(required=False, min_value=0, max_value=86_400)
+    bake_seconds = serializers.IntegerField(required=False, min_value=0, max_value=604_800)
+    wave_pause_seconds = serializers.IntegerField(required=False, min_value=0, max_value=86_400)
+    bring_back_waves = serializers.BooleanField(required=False)
 
 
 class EnvironmentOutput(serializers.ModelSerializer[Environment]):
@@ -31,7 +34,7 @@ class EnvironmentOutput(serializers.ModelSerializer[Environment]):
         model = Environment
         fields = [
             "id", "name", "position", "protected", "auto_rollback", "requires", "soak_minutes", "verify_seconds",
-            "created_at",
+            "bake_seconds", "wave_pause_seconds", "bring_back_waves", "created_at",
         ]  # fmt: skip
 
 
@@ -55,6 +58,11 @@ class TargetChanges(serializers.Serializer[Target]):
     namespace = serializers.CharField(max_length=63)
     kind = serializers.ChoiceField(choices=TargetKind.choices, required=False)
     overrides = serializers.DictField(required=False)
+    strategy = serializers.DictField(required=False, help_text="How a release replaces the one before; empty: rolling.")
+    guardrails = serializers.DictField(required=False, help_text="What a release may hold beyond the defaults.")
+    wave = serializers.IntegerField(
+        required=False, min_value=1, max_value=1_000, help_text="Of several targets in an environment, lowest first."
+    )
     database_url = serializers.CharField(
         required=False, allow_blank=True, max_length=2000, write_only=True, help_text="Never shown; empty forgets it."
     )
@@ -71,11 +79,14 @@ class TargetOutput(serializers.ModelSerializer[Target]):
     environment = serializers.SlugRelatedField[Environment](slug_field="name", read_only=True)
     cluster = serializers.SlugRelatedField[Cluster](slug_field="name", read_only=True)
     overrides: Any = serializers.DictField(read_only=True)
+    strategy: Any = serializers.DictField(read_only=True)
+    guardrails: Any = serializers.DictField(read_only=True)
     has_database_url = serializers.BooleanField(read_only=True)
 
     class Meta:
         model = Target
         fields = [
             "id", "application", "application_id", "environment", "environment_id", "cluster", "cluster_id",
-            "namespace", "kind", "overrides", "has_database_url", "timeout_seconds", "created_at",
+            "namespace", "kind", "overrides", "strategy", "guardrails", "wave", "has_database_url", "timeout_seconds",
+            "created_at",
         ]  # fmt: skip

@@ -1,15 +1,17 @@
 """Sending a release out."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import transaction
 from django.db.models.functions import Now
 
 from audit.services import record
-from deployments.models import Deployment, Environment
+from deployments.models import Deployment, Environment, Train
 from deployments.selectors import target_of
 from deployments.services.access import require_deploy
 from deployments.services.planning import insert, render_release
+from deployments.services.pruning import left_behind
 from deployments.transitions import facts
 from releasemgr.core.actors import Actor
 from releasemgr.core.errors import Invalid, WrongState
@@ -26,8 +28,13 @@ def start_deployment(
     reason: str = "",
     not_before: datetime | None = None,
     not_after: datetime | None = None,
+    take_over: Sequence[str] = (),
+    prune: bool = False,
+    train: Train | None = None,
 ) -> Deployment:
     """Ask for the release to go out. It starts when every gate is open.
+
+    `take_over` names the field managers whose fields may be taken, `prune` removes what the release no longer contains.
 
     Raises WrongState for a release that is not approved, Invalid for content that does not fit the target.
     """
@@ -40,6 +47,7 @@ def start_deployment(
         )
     if not_before and not_after and not_after <= not_before:
         raise Invalid("The start window is empty.", details={"not_after": ["Must be later than not_before."]})
+    manifests = render_release(release, target)
     deployment = insert(
         Deployment(
             target=target,
@@ -51,9 +59,20 @@ def start_deployment(
             reason=reason,
             not_before=not_before,
             not_after=not_after,
-            manifests=render_release(release, target),
+            manifests=manifests,
+            overrides=target.overrides,
+            strategy=target.strategy,
+            take_over=sorted(set(take_over)),
+            prune=left_behind(target, manifests) if prune else [],
+            train=train,
             wake_at=Now(),
         )
     )
-    record("deployment.requested", actor=actor, subject=deployment, data=facts(deployment) | {"reason": reason})
+    choices = {"take_over": deployment.take_over, "prune": deployment.prune}
+    record(
+        "deployment.requested",
+        actor=actor,
+        subject=deployment,
+        data=facts(deployment) | {"reason": reason} | {name: value for name, value in choices.items() if value},
+    )
     return deployment

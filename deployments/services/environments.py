@@ -16,7 +16,7 @@ from releasemgr.core.errors import Invalid, WrongState
 
 @transaction.atomic
 def create_environment(*, actor: Actor, **fields: Any) -> Environment:
-    """`fields`: name, position, protected, auto_rollback, requires, soak_minutes, verify_seconds."""
+    """`fields`: those of the model."""
     require_set_up(actor)
     environment = Environment(**fields)
     write(environment)

@@ -1,10 +1,11 @@
 """From a release and a target to the rows that remember the work."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import Literal
 
 from deployments.models import Deployment, Step, Target
-from deployments.statuses import StepName
+from deployments.models.places import TargetKind
+from deployments.statuses import StepName, StrategyType
 from deployments.targets.base import Connection, InvalidContent, Manifest, Work
 from deployments.targets.registry import get_target
 from releasemgr.core import live
@@ -14,63 +15,113 @@ from releases.manifests import parse_manifests
 from releases.models import Release
 
 PLAN = (StepName.PREFLIGHT, StepName.APPLY, StepName.ROLLOUT, StepName.VERIFY)
+# Strategies that bring a release out beside the one that runs.
+PLANS: Mapping[str, tuple[StepName, ...]] = {
+    StrategyType.CANARY: (StepName.PREFLIGHT, StepName.CANARY, *PLAN[1:], StepName.TIDY),
+    StrategyType.BLUE_GREEN: (*PLAN, StepName.SWITCH, StepName.TIDY),
+}
 TICK = "deployments.tasks.tick_deployment"
 # Rendering is pure, so it works without the credentials, also when they cannot be decrypted.
 NOWHERE = Connection(key="", kubeconfig={})
 
 
+def strategy_of(deployment: Deployment) -> str:
+    return str(deployment.strategy.get("type") or StrategyType.ROLLING)
+
+
+def plan_of(deployment: Deployment) -> list[StepName]:
+    """The steps in order. A rollback takes the short way, and removes what a progressive rollout left behind."""
+    strategy = strategy_of(deployment)
+    plan = list(PLANS.get(strategy, PLAN))
+    if deployment.is_rollback and strategy == StrategyType.CANARY:
+        plan.remove(StepName.CANARY)
+    if deployment.prune:
+        plan.append(StepName.PRUNE)
+    if deployment.part_of_id is None and has_further_targets(deployment.target):
+        plan.append(StepName.WAVES)
+    return plan
+
+
+def has_further_targets(target: Target) -> bool:
+    others = Target.objects.filter(application=target.application_id, environment=target.environment_id)
+    return others.exclude(pk=target.pk).exists()
+
+
 def render_release(release: Release, target: Target) -> list[Manifest]:
     """The objects that the release means in this target. Raises Invalid with each problem as a sentence."""
+    return _judged(release, target, "render", work_for(release, target))
+
+
+def stamp(deployment: Deployment) -> list[Manifest]:
+    """The deployment's objects exactly as they will be applied. Raises Invalid."""
+    return _judged(deployment.release, deployment.target, "stamp", work_of(deployment, NOWHERE))
+
+
+def work_for(release: Release, target: Target) -> Work:
+    """What an adapter needs to render `release` for `target`. Raises Invalid when the manifests are not YAML."""
     text = release.artifacts.get("manifests")
-    if not text:
-        raise _unfit(release, target, [f"{release} holds no manifests, and {target} is made from manifests."])
-    return render(release, target, manifests=parse_manifests(text), images=release.images, overrides=target.overrides)
-
-
-def render_again(
-    release: Release, target: Target, manifests: Sequence[Manifest], deployment: Deployment
-) -> list[Manifest]:
-    """Objects that were rendered before, stamped for `deployment`: nothing but our own marks changes."""
-    return render(release, target, manifests=manifests, deployment=deployment)
-
-
-def render(
-    release: Release,
-    target: Target,
-    *,
-    manifests: Sequence[Manifest],
-    images: Mapping[str, str] | None = None,
-    overrides: Mapping[str, Any] | None = None,
-    deployment: Deployment | None = None,
-) -> list[Manifest]:
-    work = Work(
-        deployment_id=str(deployment.pk) if deployment else "",
-        sequence=(deployment.sequence or 0) if deployment else 0,
+    return Work(
+        deployment_id="",
+        sequence=0,
         application=target.application.slug,
         version=release.version,
         environment=target.environment.name,
         namespace=target.namespace,
         connection=NOWHERE,
         target_id=str(target.pk),
-        manifests=manifests,
-        images=images or {},
-        overrides=overrides or {},
+        manifests=parse_manifests(text) if text else (),
+        images=release.images,
+        chart=release.artifacts.get("chart"),
+        values=release.artifacts.get("values") or {},
+        overrides=target.overrides,
+        strategy=target.strategy,
+        guardrails=target.guardrails,
     )
+
+
+def work_of(deployment: Deployment, connection: Connection) -> Work:
+    """The deployment as its adapter sees it: its stored objects, and what a chart is made of."""
+    release, target = deployment.release, deployment.target
+    # The release's long columns are loaded only for the kinds that need them in the cluster.
+    is_rendered = target.kind == TargetKind.MANIFESTS
+    return Work(
+        deployment_id=str(deployment.pk),
+        sequence=deployment.sequence or 0,
+        application=target.application.slug,
+        version=release.version,
+        environment=target.environment.name,
+        namespace=target.namespace,
+        connection=connection,
+        target_id=str(target.pk),
+        objects=deployment.manifests,
+        images={} if is_rendered else release.images,
+        chart=None if is_rendered else release.artifacts.get("chart"),
+        values={} if is_rendered else release.artifacts.get("values") or {},
+        overrides=deployment.overrides,
+        strategy=deployment.strategy,
+        guardrails=target.guardrails,
+        take_over=deployment.take_over,
+        prune=deployment.prune,
+        is_rollback=deployment.is_rollback,
+    )
+
+
+def _judged(release: Release, target: Target, what: Literal["render", "stamp"], work: Work) -> list[Manifest]:
+    adapter = get_target(target.kind)
     try:
-        return [dict(manifest) for manifest in get_target(target.kind).render(work)]
+        found = adapter.render(work) if what == "render" else adapter.stamp(work)
     except InvalidContent as exc:
-        raise _unfit(release, target, list(exc.problems)) from None
-
-
-def _unfit(release: Release, target: Target, problems: list[str]) -> Invalid:
-    return Invalid(f"{release} cannot go to {target.environment}: {problems[0]}", details={"manifests": problems})
+        problems = list(exc.problems)
+        sentence = f"{release} cannot go to {target.environment}: {problems[0]}"
+        raise Invalid(sentence, details={"manifests": problems}) from None
+    return [dict(manifest) for manifest in found]
 
 
 def insert(deployment: Deployment) -> Deployment:
     """Write the deployment with its plan and wake a worker, in the caller's transaction."""
     deployment.save(force_insert=True)
     Step.objects.bulk_create(
-        Step(deployment=deployment, position=position, name=name) for position, name in enumerate(PLAN)
+        Step(deployment=deployment, position=position, name=name) for position, name in enumerate(plan_of(deployment))
     )
     enqueue(TICK, deployment.pk)
     live.changed("board")

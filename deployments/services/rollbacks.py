@@ -87,6 +87,8 @@ def request_rollback(
             reason=reason,
             rolls_back=deployment,
             manifests=source.manifests,
+            overrides=source.overrides,
+            strategy=source.strategy,
             wake_at=Now(),
         )
     )

@@ -24,7 +24,7 @@ SUPPORTED_KINDS = [(kind.value, kind.label) for kind in TargetKind if kind in AD
 
 @transaction.atomic
 def create_target(*, actor: Actor, application: Application, environment: Environment, **fields: Any) -> Target:
-    """`fields`: cluster, namespace, kind, overrides, database_url, timeout_seconds. The team may then deploy there."""
+    """`fields`: those of the model. The team may then deploy there."""
     require_set_up(actor)
     target = Target(application=application, environment=environment, **fields)
     _check(target)

@@ -24,10 +24,12 @@ class Connection:
 class Work:
     """One deployment as an adapter sees it.
 
-    `manifests` are the release's parsed objects, `images` maps container name to image reference, `objects` are the
-    rendered objects once `render` has run (stored with the deployment). `sequence` grows with each deployment of the
-    target `target_id` and fences writes: a cluster object of that target that carries a higher one belongs to a newer
-    deployment.
+    `manifests` are the release's parsed objects, `images` maps container name to image reference, `chart` and `values`
+    are what a Helm release holds, `objects` are the rendered objects once `render` has run (stored with the
+    deployment). `sequence` grows with each deployment of the target `target_id` and fences writes: a cluster object of
+    that target that carries a higher one belongs to a newer deployment. `overrides`, `strategy` and `guardrails` are
+    the target's; `take_over` names the field managers whose fields a person allowed us to take, `prune` the objects
+    that they saw and want removed ({apiVersion, kind, name}).
     """
 
     deployment_id: str
@@ -42,13 +44,23 @@ class Work:
     overrides: Mapping[str, Any] = field(default_factory=dict)
     objects: Sequence[Manifest] = ()
     target_id: str = ""
+    chart: Mapping[str, Any] | None = None
+    values: Mapping[str, Any] = field(default_factory=dict)
+    strategy: Mapping[str, Any] = field(default_factory=dict)
+    guardrails: Mapping[str, Any] = field(default_factory=dict)
+    take_over: Sequence[str] = ()
+    prune: Sequence[Mapping[str, Any]] = ()
+    is_rollback: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Succeeded:
+    """`objects` replaces the deployment's rendered objects, for what only the cluster or the chart could tell."""
+
     message: str
     checkpoint: Mapping[str, Any] = field(default_factory=dict)
     log: tuple[str, ...] = ()
+    objects: tuple[Manifest, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +106,18 @@ class Target(Protocol):
     """One kind of target. Every method may be called again after a crash: observe first, then act."""
 
     def render(self, work: Work) -> tuple[Manifest, ...]:
-        """The objects exactly as they will be applied. Pure: no network. Raises InvalidContent."""
+        """The objects that the release means here, as far as they are known without the cluster or the chart.
+
+        Pure: no network. Raises InvalidContent.
+        """
+        ...
+
+    def stamp(self, work: Work) -> tuple[Manifest, ...]:
+        """`work.objects` marked as this deployment's, exactly as they will be applied. Pure. Raises InvalidContent.
+
+        Called once, when the deployment starts and has its sequence. A rollback's objects are those of the deployment
+        that it brings back: nothing but the marks changes.
+        """
         ...
 
     def preflight(self, work: Work) -> StepResult:
@@ -112,4 +135,35 @@ class Target(Protocol):
         first saw a bad state, so that a verdict can wait out a short grace. `now` is aware. It may free what holds up
         our own rollout (a broken pod of a revision that is being replaced) and says so in the log; nothing else.
         """
+        ...
+
+    def evidence(self, work: Work) -> Mapping[str, Any]:
+        """What a person wants to see of workloads that are not ready, for a step that ran out of time.
+
+        Raises nothing of its own: what could not be read is left out.
+        """
+        ...
+
+
+class Pruning(Protocol):
+    """A target that can remove what a release no longer contains."""
+
+    def prune(self, work: Work) -> StepResult:
+        """Delete those of `work.prune` that still carry our mark of this target; the others stay, with a log line."""
+        ...
+
+
+class Progressive(Protocol):
+    """A target that can bring a release out beside the one that runs (see `targets.strategies`)."""
+
+    def shift(self, work: Work, percent: int, *, checkpoint: Mapping[str, Any], now: datetime) -> StepResult:
+        """Give the candidate `percent` of the traffic. Running until its pods are ready, Failed when they never are."""
+        ...
+
+    def switch(self, work: Work) -> StepResult:
+        """Send all traffic to this deployment's workloads (blue/green)."""
+        ...
+
+    def tidy(self, work: Work) -> StepResult:
+        """Remove the workloads and routes that a strategy made and that are not in `work.objects`. Idempotent."""
         ...

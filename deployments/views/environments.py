@@ -18,7 +18,10 @@ from releasemgr.core.htmx import go
 from releasemgr.core.requests import Request
 from releases.policies import can_set_up
 
-FIELDS = ("name", "position", "requires", "soak_minutes", "verify_seconds", "auto_rollback", "protected")
+FIELDS = (
+    "name", "position", "requires", "soak_minutes", "verify_seconds", "bake_seconds", "wave_pause_seconds",
+    "auto_rollback", "bring_back_waves", "protected",
+)  # fmt: skip
 
 
 @login_required

@@ -20,7 +20,7 @@ from releasemgr.core.forms import posted, save_or_show
 from releasemgr.core.htmx import go
 from releasemgr.core.requests import Request
 
-FIELDS = ("cluster", "namespace", "kind", "timeout_seconds", "overrides")
+FIELDS = ("cluster", "namespace", "kind", "timeout_seconds", "overrides", "strategy", "guardrails", "wave")
 
 
 @sensitive_post_parameters("database_url")

@@ -21,7 +21,15 @@ def text_of(response: Any) -> str:
     return response.content.decode()
 
 
-ENVIRONMENT = {"name": "production", "position": "3", "soak_minutes": "30", "verify_seconds": "60", "protected": "on"}
+ENVIRONMENT = {
+    "name": "production",
+    "position": "3",
+    "soak_minutes": "30",
+    "verify_seconds": "60",
+    "bake_seconds": "600",
+    "wave_pause_seconds": "5",
+    "protected": "on",
+}
 
 
 def test_an_environment_is_created_and_edited(admin: User, browser_of: BrowserOf) -> None:
@@ -120,6 +128,7 @@ def test_a_cluster_in_use_stays(crew: Crew, admin: User, browser_of: BrowserOf) 
 
 
 TARGET = {
+    "wave": "1",
     "application": "checkout",
     "environment": "production",
     "cluster": "main",

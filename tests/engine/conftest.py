@@ -36,6 +36,14 @@ class ScriptedTarget:
             raise self.refusal
         return tuple({**item, "sequence": work.sequence} for item in work.manifests)
 
+    def stamp(self, work: Work) -> tuple[Manifest, ...]:
+        if self.refusal:
+            raise self.refusal
+        return tuple({**item, "sequence": work.sequence} for item in work.objects)
+
+    def evidence(self, work: Work) -> Mapping[str, Any]:
+        return {"workload": {"kind": "Deployment", "name": "web"}}
+
     def preflight(self, work: Work) -> StepResult:
         return self._answer("preflight")
 

@@ -42,6 +42,9 @@ class ManifestsTarget:
     def render(self, work: Work) -> tuple[Manifest, ...]:
         return render.render(work)
 
+    def stamp(self, work: Work) -> tuple[Manifest, ...]:
+        return render.stamp(work)
+
     def preflight(self, work: Work) -> StepResult:
         return _answering(work, preflight.preflight)
 
@@ -51,6 +54,19 @@ class ManifestsTarget:
     def observe(self, work: Work, *, checkpoint: Mapping[str, Any], now: datetime) -> StepResult:
         patience = Patience.recall(checkpoint, now)
         return _answering(work, lambda cluster, work: self._observe(cluster, work, patience))
+
+    def evidence(self, work: Work) -> Mapping[str, Any]:
+        """Of the first workload that is not done."""
+        try:
+            cluster = Cluster(work.connection)
+            for item in filter(objects.is_rolled, work.objects):
+                scene = _look(cluster, item, work)
+                if not isinstance(scene, Failed) and rollout.judge(scene).phase is not Phase.DONE:
+                    events = evidence.recent_events(cluster, work.namespace)
+                    return evidence.collect(cluster, work.namespace, scene.live, scene.pods, events)
+        except (InvalidKubeconfig, ClusterError) as error:
+            return {"problems": [str(error)]}
+        return {}
 
     def _observe(self, cluster: Cluster, work: Work, patience: Patience) -> StepResult:
         judged: dict[str, Judgement] = {}

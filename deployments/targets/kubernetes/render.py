@@ -48,13 +48,18 @@ def render(work: Work) -> tuple[Manifest, ...]:
         if not found:
             rendered.append(_prepare(manifest, work))
     if not work.manifests:
-        problems.append("The release has no manifests, so there is nothing to apply.")
+        problems.append("The release holds no manifests, and this target is made from manifests.")
     problems += _duplicates(rendered)
     problems += _set_images(rendered, work.images)
     problems += overrides.apply_overrides(rendered, work.overrides)
     if problems:
         raise InvalidContent(problems)
     return tuple(sorted(rendered, key=_order))
+
+
+def stamp(work: Work) -> tuple[Manifest, ...]:
+    """`work.objects` with the marks of this deployment; everything else stays as it was rendered."""
+    return tuple(_prepare(item, work) for item in work.objects)
 
 
 def _namespace_problems(namespace: str) -> list[str]:
