@@ -7,7 +7,7 @@ from typing import Any
 from deployments.engine.verification import verify
 from deployments.models import Deployment, Step
 from deployments.services.clusters import connection_to
-from deployments.services.planning import work_of
+from deployments.services.planning import adapter_of, work_of
 from deployments.statuses import StepName
 from deployments.targets.base import StepResult, Work
 from deployments.targets.registry import ADAPTERS, get_target
@@ -30,19 +30,19 @@ def run_step(deployment: Deployment, step: Step, *, now: datetime) -> StepResult
 def collect_evidence(deployment: Deployment) -> Mapping[str, Any]:
     """What the cluster tells about a step that ran out of time."""
     work = work_of(deployment, connection_to(deployment.target.cluster))
-    return get_target(deployment.target.kind).evidence(work)
+    return adapter_of(deployment).evidence(work)
 
 
 def _preflight(deployment: Deployment, step: Step, work: Work, now: datetime) -> StepResult:
-    return get_target(deployment.target.kind).preflight(work)
+    return adapter_of(deployment).preflight(work)
 
 
 def _apply(deployment: Deployment, step: Step, work: Work, now: datetime) -> StepResult:
-    return get_target(deployment.target.kind).apply(work)
+    return adapter_of(deployment).apply(work)
 
 
 def _observe(deployment: Deployment, step: Step, work: Work, now: datetime) -> StepResult:
-    return get_target(deployment.target.kind).observe(work, checkpoint=step.checkpoint, now=now)
+    return adapter_of(deployment).observe(work, checkpoint=step.checkpoint, now=now)
 
 
 RUNNERS: Mapping[str, Runner] = {

@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 from math import ceil
 
 from deployments.models import Deployment, Step
+from deployments.services.planning import adapter_of
 from deployments.targets.base import Errored, Failed, Running, StepResult, Succeeded, Work
-from deployments.targets.registry import get_target
 
 
 def looks_at_nothing(deployment: Deployment) -> bool:
@@ -19,8 +19,7 @@ def verify(deployment: Deployment, step: Step, work: Work, now: datetime) -> Ste
         return Succeeded("The rollout is complete; this environment asks for no further watching.")
     window = timedelta(seconds=deployment.environment.verify_seconds)
     checkpoint = step.checkpoint
-    adapter = get_target(deployment.target.kind)
-    seen = adapter.observe(work, checkpoint=checkpoint.get("rollout", {}), now=now)
+    seen = adapter_of(deployment).observe(work, checkpoint=checkpoint.get("rollout", {}), now=now)
     if isinstance(seen, Failed | Errored):
         return seen
     if isinstance(seen, Running):

@@ -7,6 +7,7 @@ from deployments.models import Deployment, Step, Target
 from deployments.models.places import TargetKind
 from deployments.statuses import StepName, StrategyType
 from deployments.targets.base import Connection, InvalidContent, Manifest, Work
+from deployments.targets.base import Target as TargetAdapter
 from deployments.targets.registry import get_target
 from releasemgr.core import live
 from releasemgr.core.errors import Invalid
@@ -104,6 +105,10 @@ def work_of(deployment: Deployment, connection: Connection) -> Work:
         prune=deployment.prune,
         is_rollback=deployment.is_rollback,
     )
+
+
+def adapter_of(deployment: Deployment) -> TargetAdapter:
+    return get_target(deployment.target.kind)
 
 
 def _judged(release: Release, target: Target, what: Literal["render", "stamp"], work: Work) -> list[Manifest]:

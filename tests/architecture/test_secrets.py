@@ -146,7 +146,7 @@ def break_things(world: World, api: APIClient, answers: list[tuple[str, str]], p
         token = TOKEN
         raise RuntimeError(f"cannot use a token of {len(token)} characters")
 
-    patch.setattr("deployments.engine.steps.get_target", bug)
+    patch.setattr("deployments.services.planning.get_target", bug)
     Deployment.objects.filter(pk=world.deployment.pk).update(wake_at=timezone.now() - timedelta(hours=1))
     tick(world.deployment.pk)
     for path in ("cancel_deployment", "rollback_deployment"):

@@ -175,7 +175,7 @@ def test_a_target_is_set_up_and_changed(crew: Crew, admin: User, browser_of: Bro
         {"namespace": "Shop!"},
         {"cluster": "moon"},
         {"application": "nowhere"},
-        {"environment": "staging"},
+        {"environment": "staging", "namespace": "default"},
     ],
 )
 def test_a_refused_target_keeps_what_was_typed_but_not_the_secret(

@@ -68,7 +68,6 @@ class ScriptedTarget:
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedTarget]:
     scripted = ScriptedTarget()
-    monkeypatch.setattr("deployments.engine.steps.get_target", lambda kind: scripted)
     monkeypatch.setattr("deployments.services.planning.get_target", lambda kind: scripted)
     return scripted
 
