@@ -136,6 +136,10 @@ class Step(Identified):
     completed_at = models.DateTimeField(null=True)
     attempts = models.PositiveIntegerField(default=0)
     checkpoint = models.JSONField(default=dict)
+    # The step's own clock, which stands still while the cluster can't be seen (see `engine.recovery`).
+    observed_at = models.DateTimeField(null=True)
+    observed_seconds = models.FloatField(default=0)
+    away_since = models.DateTimeField(null=True)
 
     class Meta:
         ordering = ["deployment", "position"]
