@@ -27,6 +27,8 @@ class Cluster(Identified):
     version = models.CharField(max_length=60, blank=True, editable=False)
     checked_at = models.DateTimeField(null=True, editable=False)
     problem = models.TextField(blank=True, editable=False)
+    # An observer follows every change in the cluster, without a gap, up to this moment of the database's clock.
+    followed_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         ordering = ["name"]
