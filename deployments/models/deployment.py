@@ -98,6 +98,7 @@ class Deployment(Identified):
                 condition=Q(automatic=True),
                 name="one_automatic_rollback_per_deployment",
             ),
+            models.UniqueConstraint(fields=["part_of", "target"], name="one_part_per_target"),
             models.CheckConstraint(condition=Q(status__in=DeploymentStatus.values), name="deployment_status_known"),
         ]
         indexes = [
