@@ -202,7 +202,7 @@ def test_the_team_may_deploy_to_a_new_target(crew: Crew, admin: User, api_of: Ap
         ({"overrides": {"odd": 1}}, "overrides"),
         ({"overrides": {"replicas": "3"}}, "overrides"),
         ({"timeout_seconds": 0}, "timeout_seconds"),
-        ({"environment": "staging"}, "__all__"),
+        ({"environment": "staging", "namespace": "default"}, "__all__"),
     ],
 )
 def test_a_target_that_will_not_do_is_refused(
