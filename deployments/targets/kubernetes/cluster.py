@@ -16,6 +16,7 @@ from deployments.targets.kubernetes.wording import clean, clean_block
 
 FIELD_MANAGER = "releasemgr"
 APPLY = "application/apply-patch+yaml"
+MERGE = "application/strategic-merge-patch+json"
 PAGE_SIZE = 500
 LOG_LINES = 50
 LOG_BYTES = 16_384
@@ -25,6 +26,8 @@ MOST_ITEMS = 20_000
 
 Answer = TypeVar("Answer")
 Query = Sequence[tuple[str, str]]
+# To connect, and between two reads, in seconds.
+Timeouts = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +46,10 @@ def check_cluster(connection: Connection) -> ClusterVersion:
 class Cluster:
     """One cluster, through the cached client of this process."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, timeouts: Timeouts | None = None) -> None:
+        """`timeouts` of each request, where somebody waits for the answer; otherwise those of the client."""
         self._connection = connection
+        self._timeouts = timeouts
         self._client = get_client(connection)
         self.server: str = self._client.configuration.host
 
@@ -94,8 +99,10 @@ class Cluster:
             if not token or len(found) >= MOST_ITEMS:
                 return found
 
-    def apply(self, manifest: Manifest, *, dry_run: bool = False, resource_version: str = "") -> dict[str, Any]:
-        """Server-side apply as our field manager, never forced.
+    def apply(
+        self, manifest: Manifest, *, dry_run: bool = False, force: bool = False, resource_version: str = ""
+    ) -> dict[str, Any]:
+        """Server-side apply as our field manager. Raises OwnedByOthers where others hold fields, unless forced.
 
         With `resource_version` the cluster refuses (Modified) if the object has changed since that version.
         """
@@ -106,6 +113,7 @@ class Cluster:
         path = self._path(str(manifest["apiVersion"]), kind, str(body["metadata"].get("namespace", "")), name)
         query = [("fieldManager", FIELD_MANAGER), ("fieldValidation", "Strict")]
         query += [("dryRun", "All")] if dry_run else []
+        query += [("force", "true")] if force else []
         return self._request(
             f"apply {kind} {name}",
             "PATCH",
@@ -113,8 +121,22 @@ class Cluster:
             query=query,
             body=body,
             content_type=APPLY,
-            quote_answer=kind != "Secret",
+            quote_answer=kind.lower() != "secret",
         )
+
+    def merge(self, part: Manifest, resource_version: str = "", *, dry_run: bool = False) -> dict[str, Any]:
+        """Strategic merge of `part` into an object that exists, as `kubectl set image` does. Raises NotFound.
+
+        With `resource_version` the cluster refuses (Modified) if the object has changed since that version.
+        """
+        body = {**part, "metadata": dict(part["metadata"])}
+        if resource_version:
+            body["metadata"]["resourceVersion"] = resource_version
+        kind, name = str(part["kind"]), str(body["metadata"]["name"])
+        path = self._path(str(part["apiVersion"]), kind, str(body["metadata"].get("namespace", "")), name)
+        query = [("fieldManager", FIELD_MANAGER), ("fieldValidation", "Strict")]
+        query += [("dryRun", "All")] if dry_run else []
+        return self._request(f"change {kind} {name}", "PATCH", path, query=query, body=body, content_type=MERGE)
 
     def delete_pod(self, namespace: str, name: str, uid: str) -> None:
         """Deletes the pod with this uid. Raises NotFound when it is gone, Modified when a successor has its name."""
@@ -196,7 +218,7 @@ class Cluster:
                 query_params=list(query),
                 content_type=content_type,
                 serialize=False,
-                _request_timeout=timeouts,
+                _request_timeout=timeouts or self._timeouts,
             )
             data: bytes = answer.data
             return data

@@ -1,0 +1,42 @@
+"""What of an object nobody may see. Pure.
+
+A Secret is known by its kind alone, in any group and any spelling, wherever it stands in an object; of it only what is
+listed here may be shown. Whatever compares must compare first and hide afterwards, or two secrets look the same.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+HIDDEN = "•••"
+# What kubectl, kapp, helm's and rancher's tools remember of an object: the whole of it, data included.
+COPIES = ("last-applied", "objectset.rio.cattle.io", "kapp.k14s.io/original", "original-configuration")
+SHOWN_OF_A_SECRET = frozenset({"apiVersion", "kind", "type", "immutable"})
+# Where the names of what is inside may be told; anywhere else a name may be a value.
+OPEN_IN_A_SECRET = frozenset(
+    {(), ("data",), ("stringData",), ("metadata",), ("metadata", "labels"), ("metadata", "annotations")}
+)
+
+
+def is_secret(value: Any) -> bool:
+    return isinstance(value, Mapping) and str(value.get("kind", "")).strip().lower() == "secret"
+
+
+def is_copy(annotation: str) -> bool:
+    """Whether an annotation of this name may hold a copy of the object."""
+    return any(word in annotation.lower() for word in COPIES)
+
+
+def may_be_shown(of_secret: Sequence[str]) -> bool:
+    """`of_secret` is the path inside of a Secret: its fields by name, its labels, no annotation and no data."""
+    if len(of_secret) == 1:
+        return of_secret[0] in SHOWN_OF_A_SECRET
+    return of_secret[:1] == ("metadata",) and of_secret[1] in {"name", "namespace", "labels"}
+
+
+def concealed(value: Any) -> Any:
+    """A copy in which the Secrets inside are hidden: for values that are shown as a whole."""
+    if isinstance(value, Mapping):
+        if is_secret(value):
+            return {name: each if name in SHOWN_OF_A_SECRET else HIDDEN for name, each in value.items()}
+        return {name: HIDDEN if is_copy(str(name)) else concealed(each) for name, each in value.items()}
+    return [concealed(each) for each in value] if isinstance(value, list) else value
