@@ -3,7 +3,10 @@
 import time
 from uuid import UUID
 
-from deployments.engine.runner import Outcome, tick
+from deployments.engine import bake
+from deployments.engine.passes import Outcome
+from deployments.engine.runner import tick
+from deployments.services.bakes import wake_due_bakes
 from deployments.services.waking import wake, wake_due
 
 # Well below Q_CLUSTER["timeout"]: a long deployment gives the worker back and is woken again.
@@ -18,6 +21,12 @@ def tick_deployment(deployment_id: str) -> None:
             return
 
 
+def tick_bake(bake_id: str) -> None:
+    while bake.tick(UUID(bake_id)) is Outcome.AGAIN:
+        pass
+
+
 def sweep_due_deployments() -> None:
     """Every minute: the safety net when no observer runs."""
     wake_due()
+    wake_due_bakes()

@@ -1,10 +1,10 @@
-"""The only code that writes the status of a deployment or a step: guarded UPDATE, audit event, live hint."""
+"""The only code that writes the status of a deployment, a step or a bake: guarded UPDATE, audit event, live hint."""
 
 from typing import Any
 
 from audit.services import record
-from deployments.models import Deployment, LogLine, Step
-from deployments.statuses import DEPLOYMENT_MOVES, STEP_MOVES, DeploymentStatus, StepStatus
+from deployments.models import Bake, Deployment, LogLine, Step
+from deployments.statuses import BAKE_MOVES, DEPLOYMENT_MOVES, STEP_MOVES, BakeStatus, DeploymentStatus, StepStatus
 from releasemgr.core import live
 from releasemgr.core.actors import SYSTEM, Actor
 from releasemgr.core.statuses import compare_and_set
@@ -22,6 +22,11 @@ STEP_EVENTS = {
     StepStatus.FAILED: "deployment.step_failed",
     StepStatus.SKIPPED: "deployment.step_skipped",
     StepStatus.CANCELLED: "deployment.step_cancelled",
+}
+BAKE_EVENTS = {
+    BakeStatus.PASSED: "deployment.bake_passed",
+    BakeStatus.FAILED: "deployment.bake_failed",
+    BakeStatus.ENDED: "deployment.bake_ended",
 }
 
 
@@ -64,6 +69,19 @@ def move_step(step: Step, *, to: StepStatus, **fields: Any) -> None:
         data={"step": step.name, "message": step.message},
     )
     announce(step.deployment)
+
+
+def move_bake(bake: Bake, *, to: BakeStatus, message: str, **fields: Any) -> None:
+    """Call inside a transaction, with `bake.deployment` loaded."""
+    old = compare_and_set(bake, table=BAKE_MOVES, to=to, message=message, **fields)
+    record(
+        BAKE_EVENTS[to],
+        actor=SYSTEM,
+        subject=bake.deployment,
+        changes={"bake": (old, to.value)},
+        data=facts(bake.deployment) | {"message": message},
+    )
+    announce(bake.deployment)
 
 
 def announce(deployment: Deployment) -> None:

@@ -1,46 +1,66 @@
-"""The lease: which worker may work on a deployment, until when. Times are the database's, so clocks may differ."""
+"""The lease: which worker may work on a deployment or a bake, until when. By the database's clock: ours may differ."""
 
 import logging
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import DatabaseError, connection, transaction
-from django.db.models import Case, F, When
+from django.db.models import Case, F, QuerySet, When
 from django.db.models.functions import Now
+from django.utils import timezone
 
-from deployments.models import Deployment
+from deployments.models import Bake, Deployment
 
 logger = logging.getLogger(__name__)
+
+Leased = Deployment | Bake
 
 # A dead worker's deployment waits this long for the next one; a living worker renews at a third of it.
 LEASE = timedelta(seconds=8)
 
 
 class LostClaim(Exception):
-    """The lease ran out and another worker holds the deployment: leave quietly, write nothing."""
+    """The lease ran out and another worker holds the row: leave quietly, write nothing."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """`woken_at` is the timer's value when we claimed: another value later means that somebody woke us meanwhile."""
+    """`woken_at` is the timer's value when we claimed: another value later means that somebody woke us meanwhile.
 
-    deployment_id: UUID
+    `taken_at` is the database's time then, `started` the clock of this process that never jumps.
+    """
+
+    pk: UUID
+    model: type[Leased] = Deployment
     token: UUID = field(default_factory=uuid4)
     woken_at: datetime | None = None
+    taken_at: datetime = field(default_factory=timezone.now)
+    started: float = field(default_factory=time.monotonic)
+
+    def now(self) -> datetime:
+        """The database's time: deadlines must not depend on which worker's clock is wrong."""
+        return self.taken_at + timedelta(seconds=time.monotonic() - self.started)
+
+    @property
+    def rows(self) -> QuerySet[Any]:
+        """The row while we hold it, nothing afterwards."""
+        return self.model._default_manager.filter(pk=self.pk, claim_token=self.token)
 
 
-def take(deployment_id: UUID) -> Claim | None:
-    """Claim a deployment that is open, due and unclaimed; None when it is not, or another worker was faster."""
-    claim = Claim(deployment_id)
-    rows = Deployment.objects.due().unclaimed().filter(pk=deployment_id)
+def take(pk: UUID, model: type[Leased] = Deployment) -> Claim | None:
+    """Claim a row that is open, due and unclaimed; None when it is not, or another worker was faster."""
+    claim = Claim(pk, model)
+    rows = model.objects.due().unclaimed().filter(pk=pk)
     if not rows.update(claim_token=claim.token, claimed_until=Now() + LEASE):
         return None
-    woken_at = Deployment.objects.values_list("wake_at", flat=True).get(pk=deployment_id)
-    return Claim(deployment_id, claim.token, woken_at)
+    woken_at, taken_at = model.objects.values_list("wake_at", Now()).get(pk=pk)
+    return Claim(pk, model, claim.token, woken_at, taken_at)
 
 
 def load(claim: Claim) -> Deployment:
@@ -53,11 +73,11 @@ def load(claim: Claim) -> Deployment:
         Deployment.objects.select_related("target__cluster", "environment", "application", "release")
         .defer("target__database_url", "target__cluster__kubeconfig")
         .defer("release__artifacts", "release__description", "release__notes")
-        .filter(pk=claim.deployment_id, claim_token=claim.token)
+        .filter(pk=claim.pk, claim_token=claim.token)
         .first()
     )
     if deployment is None:
-        raise LostClaim(claim.deployment_id)
+        raise LostClaim(claim.pk)
     target = deployment.target
     target.application = deployment.release.application = deployment.application
     target.environment = deployment.environment
@@ -65,42 +85,43 @@ def load(claim: Claim) -> Deployment:
 
 
 # What others may change while we hold the claim.
-VOLATILE = ("status", "cancel_requested_at", "cancel_requested_by", "error_message", "gates")
+VOLATILE: dict[type[Leased], tuple[str, ...]] = {
+    Deployment: ("status", "cancel_requested_at", "cancel_requested_by", "error_message", "gates"),
+    Bake: ("status", "until"),
+}
 
 
 @contextmanager
-def fenced(claim: Claim, deployment: Deployment) -> Iterator[None]:
+def fenced(claim: Claim, row: Leased) -> Iterator[None]:
     """A transaction that holds the row and the claim. Raises LostClaim: then nothing inside was written."""
-    mine = Deployment.objects.select_for_update().filter(claim_token=claim.token)
     with transaction.atomic():
         try:
-            deployment.refresh_from_db(fields=VOLATILE, from_queryset=mine)
-        except Deployment.DoesNotExist:
-            raise LostClaim(claim.deployment_id) from None
+            row.refresh_from_db(fields=VOLATILE[claim.model], from_queryset=claim.rows.select_for_update())
+        except claim.model.DoesNotExist:
+            raise LostClaim(claim.pk) from None
         yield
 
 
 def release(claim: Claim, *, sleep: timedelta | None) -> bool:
     """Let go, and set the timer to `sleep` from now (None: no timer, the work has ended).
 
-    True when somebody woke the deployment while we held it: then look again at once.
+    True when somebody woke it while we held it: then look again at once.
     """
     timer = None if sleep is None else Now() + sleep
-    rows = Deployment.objects.filter(pk=claim.deployment_id, claim_token=claim.token)
     with transaction.atomic():
-        rows.update(
+        claim.rows.update(
             claim_token=None,
             claimed_until=None,
             wake_at=Case(When(wake_at=claim.woken_at, then=timer), default=F("wake_at")),
         )
-        return Deployment.objects.due().filter(pk=claim.deployment_id).exists()
+        return claim.model.objects.due().filter(pk=claim.pk).exists()
 
 
 @contextmanager
 def kept_alive(claim: Claim) -> Iterator[None]:
     """Renews the lease from a thread while a step talks to the outside."""
     done = threading.Event()
-    thread = threading.Thread(target=_renew, args=(claim, done), name=f"lease-{claim.deployment_id}", daemon=True)
+    thread = threading.Thread(target=_renew, args=(claim, done), name=f"lease-{claim.pk}", daemon=True)
     thread.start()
     try:
         yield
@@ -112,11 +133,10 @@ def kept_alive(claim: Claim) -> Iterator[None]:
 def _renew(claim: Claim, done: threading.Event) -> None:
     while not done.wait(LEASE.total_seconds() / 3):
         try:
-            rows = Deployment.objects.filter(pk=claim.deployment_id, claim_token=claim.token)
-            rows.update(claimed_until=Now() + LEASE)
+            claim.rows.update(claimed_until=Now() + LEASE)
         except DatabaseError:
             # The fence decides what the missing renewal means; here it is only worth a line.
-            logger.exception("Could not renew a lease", extra={"deployment": str(claim.deployment_id)})
+            logger.exception("Could not renew a lease", extra={"row": str(claim.pk)})
             # A lost connection does not come back by itself; the next round opens another.
             connection.close()
     connection.close()

@@ -1,14 +1,14 @@
 """The ways in which a deployment ends. Each runs in the caller's fenced transaction."""
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from deployments.engine.recovery import wants_automatic_rollback
 from deployments.models import Deployment, Step, Target
-from deployments.services.rollbacks import roll_back_automatically
+from deployments.services.bakes import begin_bake
+from deployments.services.rollbacks import bring_back_last_good
 from deployments.services.waking import wake_waiting
 from deployments.statuses import DeploymentStatus, StepStatus
+from deployments.targets.base import Failed
 from deployments.transitions import move_deployment, move_step, write_log
 from releases.services import mark_released
 
@@ -23,6 +23,7 @@ def succeed(deployment: Deployment, *, now: datetime) -> None:
         move_deployment(undone, to=DeploymentStatus.ROLLED_BACK, reason=deployment.reason)
     if not deployment.is_rollback and counts_as_live(deployment.target):
         mark_released(release=deployment.release, now=now)
+    begin_bake(deployment, now=now)
     wake_waiting(deployment.target)
 
 
@@ -33,10 +34,9 @@ def counts_as_live(target: Target) -> bool:
     return environment.protected or not later.exists()
 
 
-def fail(
-    deployment: Deployment, step: Step, message: Sentence, *, now: datetime, evidence: Mapping[str, Any] | None = None
-) -> None:
+def fail(deployment: Deployment, step: Step, failed: Failed, *, now: datetime) -> None:
     """A verdict: the cause stays on the deployment, and the last good release comes back where that is wanted."""
+    message = failed.message
     move_step(step, to=StepStatus.FAILED, message=message, completed_at=now)
     _close_steps(deployment, StepStatus.SKIPPED, now)
     move_deployment(
@@ -44,11 +44,11 @@ def fail(
         to=DeploymentStatus.FAILED,
         completed_at=now,
         error_message=message,
-        evidence=dict(evidence or {}),
+        evidence=dict(failed.evidence),
     )
     write_log(deployment, message, step=step.name, level="error")
-    if wants_automatic_rollback(deployment, step):
-        _roll_back(deployment, why=f"{deployment.release.version} failed: {message}")
+    if wants_automatic_rollback(deployment, step) and not failed.in_doubt:
+        bring_back_last_good(deployment, why=f"{deployment.release.version} failed: {message}")
     wake_waiting(deployment.target)
 
 
@@ -71,7 +71,7 @@ def cancel(deployment: Deployment, step: Step | None, *, now: datetime) -> None:
     move_deployment(deployment, to=DeploymentStatus.CANCELLED, completed_at=now, error_message=message)
     write_log(deployment, message, level="warning")
     if step is not None and wants_automatic_rollback(deployment, step):
-        _roll_back(deployment, why=f"{deployment.release.version} was cancelled half-way.")
+        bring_back_last_good(deployment, why=f"{deployment.release.version} was cancelled half-way.")
     wake_waiting(deployment.target)
 
 
@@ -79,14 +79,3 @@ def _close_steps(deployment: Deployment, to: StepStatus, now: datetime) -> None:
     for step in deployment.steps.filter(status=StepStatus.PENDING):
         step.deployment = deployment
         move_step(step, to=to, completed_at=now)
-
-
-def _roll_back(deployment: Deployment, *, why: Sentence) -> None:
-    if deployment.rollbacks.filter(status=DeploymentStatus.PENDING).exists():
-        # A person was faster.
-        return
-    rollback = roll_back_automatically(deployment, why=why)
-    if rollback is None:
-        write_log(deployment, "Nothing ran well here before, so there is no release to go back to.", level="warning")
-    else:
-        write_log(deployment, f"Brings back {rollback.release.version}.", level="warning")

@@ -10,7 +10,7 @@ from deployments.services.access import require_deploy
 from deployments.services.control import ask_to_cancel
 from deployments.services.planning import insert
 from deployments.statuses import OPEN, DeploymentKind, DeploymentStatus
-from deployments.transitions import facts
+from deployments.transitions import facts, write_log
 from releasemgr.core.actors import SYSTEM, Actor
 from releasemgr.core.errors import Invalid, WrongState
 from releases.models import Release
@@ -108,3 +108,14 @@ def roll_back_automatically(deployment: Deployment, *, why: str) -> Deployment |
         record("deployment.rollback_not_possible", actor=SYSTEM, subject=deployment, data=facts(deployment))
         return None
     return request_rollback(deployment, source, actor=SYSTEM, reason=why, automatic=True)
+
+
+def bring_back_last_good(deployment: Deployment, *, why: str) -> None:
+    """`roll_back_automatically`, unless a person was faster; the deployment's log says what came of it."""
+    if deployment.rollbacks.filter(status=DeploymentStatus.PENDING).exists():
+        return
+    rollback = roll_back_automatically(deployment, why=why)
+    if rollback is None:
+        write_log(deployment, "Nothing ran well here before, so there is no release to go back to.", level="warning")
+    else:
+        write_log(deployment, f"Brings back {rollback.release.version}.", level="warning")

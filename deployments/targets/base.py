@@ -54,41 +54,72 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
+class Measured:
+    """One answer to a health check, on its way into the database. `verdict` is one of `statuses.Verdict`.
+
+    The engine adds these to a step's result and writes them with its checkpoint, so that none is counted twice. An
+    adapter never does.
+    """
+
+    check_id: str
+    name: str
+    phase: str
+    verdict: str
+    value: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
 class Succeeded:
     """`objects` replaces the deployment's rendered objects, for what only the cluster or the chart could tell."""
 
     message: str
     checkpoint: Mapping[str, Any] = field(default_factory=dict)
     log: tuple[str, ...] = ()
+    measured: tuple[Measured, ...] = ()
     objects: tuple[Manifest, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """Not done yet. Woken earlier by a cluster event; otherwise asked again after `retry_after_seconds`."""
+    """Not done yet. Woken earlier by a cluster event; otherwise asked again after `retry_after_seconds`.
+
+    With `has_deadline` false the step may wait for ever (for a person, or for other deployments): no time-out ends it.
+    """
 
     message: str
     retry_after_seconds: float = 5.0
     checkpoint: Mapping[str, Any] = field(default_factory=dict)
     log: tuple[str, ...] = ()
+    has_deadline: bool = True
+    measured: tuple[Measured, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A verdict: the release does not work here. Never retried. `message` is the cause that a person needs."""
+    """A verdict: the release does not work here. Never retried. `message` is the cause that a person needs.
+
+    `in_doubt`: nobody could tell. It does not count as a success, and nothing is rolled back by itself either.
+    """
 
     message: str
     evidence: Mapping[str, Any] = field(default_factory=dict)
     log: tuple[str, ...] = ()
+    measured: tuple[Measured, ...] = ()
+    in_doubt: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Errored:
-    """A breakage outside the release (cluster away, 429, 5xx). The engine retries it with back-off."""
+    """A breakage outside the release (cluster away, 429, 5xx). The engine retries it with back-off.
+
+    `waits_for` names what is away, such as `the cluster`; empty when it is not known.
+    """
 
     message: str
     retry_after_seconds: float | None = None
     log: tuple[str, ...] = ()
+    waits_for: str = ""
 
 
 StepResult = Succeeded | Running | Failed | Errored

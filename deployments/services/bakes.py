@@ -1,0 +1,59 @@
+"""The watch after a deployment's success: its beginning, what ends it early, and who wakes it."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from audit.services import record
+from deployments.models import Bake, Deployment
+from deployments.statuses import BakeStatus
+from deployments.transitions import facts, move_bake, write_log
+from releasemgr.core.actors import SYSTEM
+from releasemgr.core.queue import enqueue
+
+TICK_BAKE = "deployments.tasks.tick_bake"
+
+
+def begin_bake(deployment: Deployment, *, now: datetime) -> None:
+    """In the transaction of the success. Not for a rollback, nor for the parts of a deployment to several targets."""
+    seconds = deployment.environment.bake_seconds
+    if not seconds or deployment.is_rollback or deployment.part_of_id is not None:
+        return
+    bake = Bake.objects.create(deployment=deployment, until=now + timedelta(seconds=seconds), wake_at=Now())
+    record("deployment.bake_started", actor=SYSTEM, subject=deployment, data=facts(deployment) | {"seconds": seconds})
+    write_log(deployment, f"Bakes for {seconds} s: a failing check or alert rolls it back.")
+    enqueue(TICK_BAKE, bake.pk)
+
+
+def end_bakes_before(deployment: Deployment, *, now: datetime) -> None:
+    """`deployment` has just started: what ran in its target until now is no longer what is watched."""
+    if not deployment.environment.bake_seconds:
+        # Most environments: no query on the way of every deployment. A bake from before that was changed ends itself.
+        return
+    watched = Bake.objects.select_related("deployment__environment").select_for_update(of=("self",))
+    rows = watched.filter(deployment__target=deployment.target_id, status=BakeStatus.WATCHING)
+    for bake in rows.exclude(deployment=deployment.pk):
+        end_bake(bake, by=deployment, now=now)
+
+
+def end_bake(bake: Bake, *, by: Deployment, now: datetime) -> None:
+    message = f"{by.release.version} took its place before the time was up."
+    move_bake(bake, to=BakeStatus.ENDED, message=message, completed_at=now, wake_at=None)
+
+
+@transaction.atomic
+def wake_bake(bake_id: UUID) -> None:
+    """Make it due now. A worker that holds it looks again before it lets go (see `engine.claims`)."""
+    rows = Bake.objects.filter(pk=bake_id, status=BakeStatus.WATCHING)
+    if rows.update(wake_at=Now()):
+        enqueue(TICK_BAKE, bake_id)
+
+
+def wake_due_bakes() -> int:
+    """Enqueue the bakes that are due and held by nobody: timers that ran out, and work whose worker died."""
+    ids = list(Bake.objects.due().unclaimed().order_by("wake_at").values_list("pk", flat=True)[:200])
+    for bake_id in ids:
+        enqueue(TICK_BAKE, bake_id)
+    return len(ids)
