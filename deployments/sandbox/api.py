@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from deployments.sandbox import discovery, kinds, patches
+from deployments.sandbox import discovery, kinds, patches, protobuf
 from deployments.sandbox.cluster import Cluster, WriteOptions
 from deployments.sandbox.deletion import delete
 from deployments.sandbox.errors import (
@@ -206,10 +206,9 @@ def _openapi(parts: list[str]) -> Response:
 
 
 def _body(request: Request) -> Any:
-    """The body as JSON or YAML. Raises ApiError 400, or 415 for the binary formats."""
+    """The body as JSON, YAML or protobuf (of few kinds). Raises ApiError 400, or 415 for other binary formats."""
     if "protobuf" in request.headers.get("content-type", "") or "cbor" in request.headers.get("content-type", ""):
-        message = "the body of the request was in an unknown format - accepted media types include: "
-        raise ApiError(415, f"{message}application/json, application/yaml", "UnsupportedMediaType", {})
+        return _binary_body(request)
     try:
         return json.loads(request.body)
     except ValueError:
@@ -219,6 +218,14 @@ def _body(request: Request) -> Any:
         return yaml.safe_load(request.body)
     except yaml.YAMLError as error:
         raise bad_request(f"error decoding YAML: {error}") from error
+
+
+def _binary_body(request: Request) -> Any:
+    try:
+        return protobuf.decode(request.body)
+    except protobuf.UnknownMessage:
+        message = "the body of the request was in an unknown format - accepted media types include: "
+        raise ApiError(415, f"{message}application/json, application/yaml", "UnsupportedMediaType", {}) from None
 
 
 def _change(content_type: str, patch: Any, kind: Kind) -> Callable[[Object], Any]:

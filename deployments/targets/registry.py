@@ -7,6 +7,7 @@ from deployments.targets.base import Target
 
 ADAPTERS = {
     "manifests": "deployments.targets.kubernetes.manifests:ManifestsTarget",
+    "images": "deployments.targets.kubernetes.images:ImagesTarget",
 }
 
 

@@ -2,6 +2,7 @@
 
 import random
 import time
+from collections.abc import Callable
 
 from deployments.targets.base import Errored, Failed, Manifest, StepResult, Succeeded, Work
 from deployments.targets.kubernetes import fence, objects
@@ -9,10 +10,13 @@ from deployments.targets.kubernetes.cluster import Cluster
 from deployments.targets.kubernetes.errors import ClusterError, Modified, as_result
 
 ATTEMPTS = 6
+# Writes one object on condition that it still has this resourceVersion (empty: whatever it has).
+Write = Callable[[Manifest, str], Manifest]
 
 
-def apply_objects(cluster: Cluster, work: Work) -> StepResult:
-    """Server-side apply of each object in order. Stops at the first that fails: the rest may depend on it.
+def apply_objects(cluster: Cluster, work: Work, *, write: Write | None = None) -> StepResult:
+    """Server-side apply of each object in order, unless `write` does it otherwise. Stops at the first that fails: the
+    rest may depend on it.
 
     Called again after a crash it applies the same objects again, which changes nothing that is already there: the
     generation stays, so no second rollout starts.
@@ -20,14 +24,14 @@ def apply_objects(cluster: Cluster, work: Work) -> StepResult:
     log: list[str] = []
     for item in work.objects:
         try:
-            log.append(_apply_fenced(cluster, item, work))
+            log.append(_apply_fenced(cluster, item, work, write))
         except ClusterError as error:
             return _with_log(as_result(error), log)
     count = f"{len(work.objects)} {'object' if len(work.objects) == 1 else 'objects'}"
     return Succeeded(f"Applied {count} to {work.namespace}.", log=tuple(log))
 
 
-def _apply_fenced(cluster: Cluster, item: Manifest, work: Work) -> str:
+def _apply_fenced(cluster: Cluster, item: Manifest, work: Work, write: Write | None) -> str:
     """Reads the live object, checks the fence, and writes on condition that nothing changed in between.
 
     The condition is the resourceVersion that was read. An object that does not exist yet has none; there is no way to
@@ -38,7 +42,7 @@ def _apply_fenced(cluster: Cluster, item: Manifest, work: Work) -> str:
         fence.refuse_if_newer(live, work)
         version = str(objects.metadata(live).get("resourceVersion", "")) if live else ""
         try:
-            written = cluster.apply(item, resource_version=version)
+            written = write(item, version) if write else cluster.apply(item, resource_version=version)
         except Modified:
             # Controllers write the status all the time; only who wrote last matters, so look again.
             if attempt == ATTEMPTS - 1:

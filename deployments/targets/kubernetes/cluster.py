@@ -147,6 +147,10 @@ class Cluster:
         """Any JSON answer by its path."""
         return self._request(doing, "GET", path, query=query)
 
+    def read_bytes(self, doing: str, path: str, query: Query = ()) -> bytes:
+        """Any answer by its path, as it came."""
+        return self._raw(doing, "GET", path, query=query)
+
     def open_stream(self, doing: str, path: str, query: Query, timeouts: tuple[float, float]) -> urllib3.HTTPResponse:
         """A response whose body is still to be read; `timeouts` are (connect, between two reads) in seconds."""
 

@@ -46,14 +46,14 @@ class ManifestsTarget:
         return render.stamp(work)
 
     def preflight(self, work: Work) -> StepResult:
-        return _answering(work, preflight.preflight)
+        return answering(work, preflight.preflight)
 
     def apply(self, work: Work) -> StepResult:
-        return _answering(work, apply.apply_objects)
+        return answering(work, apply.apply_objects)
 
     def observe(self, work: Work, *, checkpoint: Mapping[str, Any], now: datetime) -> StepResult:
         patience = Patience.recall(checkpoint, now)
-        return _answering(work, lambda cluster, work: self._observe(cluster, work, patience))
+        return answering(work, lambda cluster, work: self._observe(cluster, work, patience))
 
     def evidence(self, work: Work) -> Mapping[str, Any]:
         """Of the first workload that is not done."""
@@ -127,8 +127,9 @@ class _Failure:
     cause: Cause | None = None
 
 
-def _answering(work: Work, step: Callable[[Cluster, Work], StepResult]) -> StepResult:
-    if not work.objects:
+def answering(work: Work, step: Callable[[Cluster, Work], StepResult], *, needs_objects: bool = True) -> StepResult:
+    """The step's answer; what the cluster or its credentials refuse becomes one as well."""
+    if needs_objects and not work.objects:
         # Doing nothing with success would call a deployment good that never happened.
         return Failed("There is nothing to deploy: this deployment has no rendered objects. Start a new one.")
     try:

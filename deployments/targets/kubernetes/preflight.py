@@ -51,7 +51,7 @@ def preflight(cluster: Cluster, work: Work) -> StepResult:
         )
     out_of_reach = {(right.group, right.resource) for right in missing}
     tried = [item for item in served if _resource(cluster, item) not in out_of_reach]
-    outcomes = _parallel(_dry_runner(cluster, work), tried)
+    outcomes = parallel(_dry_runner(cluster, work), tried)
     problems += _refusals([outcome for outcome in outcomes if isinstance(outcome, ClusterError)], work.namespace)
     if problems:
         return Failed(" ".join(problems), evidence={"problems": problems})
@@ -110,7 +110,7 @@ def _missing_rights(cluster: Cluster, work: Work, items: Sequence[Manifest]) -> 
     if any(item["kind"] == "StatefulSet" for item in items):
         # To free it from a broken pod of another revision.
         asked.append(Right("delete", "", "pods"))
-    answers = _parallel(
+    answers = parallel(
         lambda right: cluster.is_allowed(right.verb, right.group, right.resource, work.namespace), asked
     )
     missing = []
@@ -134,7 +134,7 @@ def _dry_runner(cluster: Cluster, work: Work) -> Callable[[Manifest], str]:
     return dry_run
 
 
-def _parallel(call: Callable[[Item], Answer], items: Iterable[Item]) -> list[Answer | ClusterError]:
+def parallel(call: Callable[[Item], Answer], items: Iterable[Item]) -> list[Answer | ClusterError]:
     """The answers in order; an error takes the place of its answer. Other exceptions are raised."""
 
     def attempt(item: Item) -> Answer | ClusterError:

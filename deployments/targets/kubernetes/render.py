@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deployments.targets.base import InvalidContent, Manifest, Work
-from deployments.targets.kubernetes import objects, overrides
+from deployments.targets.kubernetes import guardrails, objects, overrides, patches, scaling
 
 _PATH_SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,252}")
 _NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -25,17 +25,24 @@ SERVER_FIELDS = (
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 APPLY_ORDER = {
-    "ResourceQuota": 0,
-    "LimitRange": 0,
-    "ServiceAccount": 1,
-    "Role": 2,
-    "RoleBinding": 3,
-    "ConfigMap": 4,
-    "Secret": 4,
-    "PersistentVolumeClaim": 5,
-    "Service": 6,
+    ("", "Namespace"): 0,
+    objects.DEFINITION: 1,
+    ("scheduling.k8s.io", "PriorityClass"): 2,
+    ("storage.k8s.io", "StorageClass"): 2,
+    ("", "ResourceQuota"): 2,
+    ("", "LimitRange"): 2,
+    ("", "ServiceAccount"): 3,
+    ("rbac.authorization.k8s.io", "ClusterRole"): 4,
+    ("rbac.authorization.k8s.io", "Role"): 4,
+    ("rbac.authorization.k8s.io", "ClusterRoleBinding"): 5,
+    ("rbac.authorization.k8s.io", "RoleBinding"): 5,
+    ("", "ConfigMap"): 6,
+    ("", "Secret"): 6,
+    ("", "PersistentVolume"): 7,
+    ("", "PersistentVolumeClaim"): 7,
+    ("", "Service"): 8,
 }
-WORKLOAD_ORDER, REST_ORDER = 7, 8
+WORKLOAD_ORDER, REST_ORDER = 9, 10
 
 
 def render(work: Work) -> tuple[Manifest, ...]:
@@ -46,20 +53,35 @@ def render(work: Work) -> tuple[Manifest, ...]:
         found = _problems(manifest, number, work.namespace)
         problems += found
         if not found:
-            rendered.append(_prepare(manifest, work))
+            rendered.append(_prepare(manifest, work, work.manifests))
     if not work.manifests:
         problems.append("The release holds no manifests, and this target is made from manifests.")
     problems += _duplicates(rendered)
     problems += _set_images(rendered, work.images)
     problems += overrides.apply_overrides(rendered, work.overrides)
+    problems += patches.apply_patches(rendered, work.overrides.get("patches") or [])
+    # Last, so that nothing which overrides and patches bring goes past them.
+    problems += guardrails.judge(rendered, work.guardrails, work.namespace)
     if problems:
         raise InvalidContent(problems)
-    return tuple(sorted(rendered, key=_order))
+    return tuple(sorted(_leaving_replicas(rendered), key=order))
 
 
 def stamp(work: Work) -> tuple[Manifest, ...]:
-    """`work.objects` with the marks of this deployment; everything else stays as it was rendered."""
-    return tuple(_prepare(item, work) for item in work.objects)
+    """`work.objects` with the marks of this deployment; everything else stays as it was rendered.
+
+    The guardrails of today are asked again: they may have become stricter since the objects were rendered.
+    """
+    problems = guardrails.judge(work.objects, work.guardrails, work.namespace)
+    if problems:
+        raise InvalidContent(problems)
+    return tuple(_prepare(item, work, work.objects) for item in work.objects)
+
+
+def _leaving_replicas(rendered: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Where the release brings an autoscaler, the number of replicas is its business."""
+    scalers = [item for item in rendered if objects.group_kind(item) == scaling.AUTOSCALER]
+    return [scaling.without_replicas(item) if scaling.scaler_of(item, scalers) else item for item in rendered]
 
 
 def _namespace_problems(namespace: str) -> list[str]:
@@ -79,8 +101,6 @@ def _problems(manifest: Manifest, number: int, namespace: str) -> list[str]:
         return [f"Document {number} is a {kind}. Write its items as documents of their own."]
     if not isinstance(name, str) or not _PATH_SEGMENT.fullmatch(name):
         return [f"Document {number} ({kind}) needs a valid metadata.name; generateName is not supported."]
-    if kind in objects.CLUSTER_SCOPED_KINDS:
-        return [f"{kind} {name} belongs to the whole cluster, not to a namespace. An operator has to make it."]
     return _scope_problems(manifest, namespace)
 
 
@@ -99,22 +119,33 @@ def _scope_problems(manifest: Manifest, namespace: str) -> list[str]:
     return problems
 
 
-def _prepare(manifest: Manifest, work: Work) -> dict[str, Any]:
-    item = copy.deepcopy(dict(manifest))
-    item.pop("status", None)
-    meta = {key: value for key, value in item["metadata"].items() if key not in SERVER_FIELDS}
-    annotations = dict(meta.get("annotations") or {})
-    annotations.pop(LAST_APPLIED, None)
-    # On the object only, never on its pod template: a changed template would be a new ReplicaSet, and a rollback
-    # could not use the old one again.
-    meta["namespace"] = work.namespace
-    meta["labels"] = {**(meta.get("labels") or {}), objects.MANAGED_BY: objects.MANAGER}
-    meta["annotations"] = annotations | {
+def annotated(item: Manifest, work: Work) -> dict[str, Any]:
+    """A copy with the annotations that mark it as this deployment's.
+
+    On the object only, never on its pod template: a changed template would be a new ReplicaSet, and a rollback could
+    not use the old one again.
+    """
+    marked = copy.deepcopy(dict(item))
+    meta = dict(marked["metadata"])
+    meta["annotations"] = {**(meta.get("annotations") or {})} | {
         objects.DEPLOYMENT: work.deployment_id,
         objects.SEQUENCE: str(work.sequence),
         objects.RELEASE: f"{work.application} {work.version}",
         objects.TARGET: work.target_id,
     }
+    return {**marked, "metadata": meta}
+
+
+def _prepare(manifest: Manifest, work: Work, others: Sequence[Manifest]) -> dict[str, Any]:
+    item = annotated(manifest, work)
+    item.pop("status", None)
+    meta = {key: value for key, value in item["metadata"].items() if key not in SERVER_FIELDS}
+    meta["annotations"].pop(LAST_APPLIED, None)
+    if objects.is_cluster_scoped(manifest, [other for other in others if isinstance(other, Mapping)]):
+        meta.pop("namespace", None)
+    else:
+        meta["namespace"] = work.namespace
+    meta["labels"] = {**(meta.get("labels") or {}), objects.MANAGED_BY: objects.MANAGER}
     item["metadata"] = meta
     return item
 
@@ -123,7 +154,7 @@ def _duplicates(rendered: Sequence[Manifest]) -> list[str]:
     seen: set[tuple[str, str, str]] = set()
     problems = []
     for item in rendered:
-        key = (objects.group_of(item), str(item["kind"]), objects.name_of(item))
+        key = objects.identity(item)
         if key in seen:
             problems.append(f"{objects.title(item)} is in the release twice. Keep one of them.")
         seen.add(key)
@@ -152,8 +183,8 @@ def _set_images(rendered: Sequence[dict[str, Any]], images: Mapping[str, str]) -
     return problems
 
 
-def _order(item: Manifest) -> int:
-    kind = str(item["kind"])
-    if (objects.group_of(item), kind) in objects.POD_SPEC_PATHS:
+def order(item: Manifest) -> int:
+    """The place of an object's kind in the order in which kinds depend on each other."""
+    if objects.group_kind(item) in objects.POD_SPEC_PATHS:
         return WORKLOAD_ORDER
-    return APPLY_ORDER.get(kind, REST_ORDER)
+    return APPLY_ORDER.get(objects.group_kind(item), REST_ORDER)

@@ -127,12 +127,15 @@ def _is_finished(pod: Object) -> bool:
 
 
 def applied_at(item: Object) -> str:
-    """When our field manager last changed the object, by the cluster's clock (RFC 3339); empty when never."""
+    """When our field manager last changed the object, by the cluster's clock (RFC 3339); empty when never.
+
+    `Update` is what a patch of single fields counts as.
+    """
     times = [
         str(entry.get("time", ""))
         for entry in objects.metadata(item).get("managedFields") or []
         if entry.get("manager") == objects.MANAGER
-        and entry.get("operation") == "Apply"
+        and entry.get("operation") in ("Apply", "Update")
         and not entry.get("subresource")
     ]
     return max(times, default="")
