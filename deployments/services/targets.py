@@ -1,5 +1,6 @@
 """What operators do with targets."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from deployments.models.places import TargetKind
 from deployments.policies import TEAM_PERMISSIONS_ON_ENVIRONMENT
 from deployments.services.access import require_set_up
 from deployments.targets.registry import ADAPTERS
+from deployments.targets.strategies import problems_of
 from releasemgr.core import live
 from releasemgr.core.actors import Actor
 from releasemgr.core.changes import assign, lock, write
@@ -63,7 +65,14 @@ def delete_target(*, actor: Actor, target: Target) -> None:
     live.changed("board")
 
 
-OVERRIDES = {"replicas": int, "env": dict, "values": dict, "patches": list}
+DNS_NAME = re.compile(r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\Z")
+OVERRIDES = {"replicas": int, "env": dict, "values": dict, "patches": list, "workloads": list}
+# The kinds of target that take an override; those that are not named here are for every kind.
+TAKEN_BY: Mapping[str, tuple[TargetKind, ...]] = {
+    "values": (TargetKind.HELM,),
+    "workloads": (TargetKind.IMAGES,),
+    "patches": (),
+}
 
 
 def _check(target: Target) -> None:
@@ -71,6 +80,8 @@ def _check(target: Target) -> None:
         raise _invalid(
             "kind", f"Targets of kind {target.kind} are not supported yet. Supported: {', '.join(ADAPTERS)}."
         )
+    for problem in problems_of(target.strategy, target.kind):
+        raise _invalid("strategy", problem)
     if not isinstance(target.overrides, dict):
         raise _invalid("overrides", "Overrides must be an object.")
     for name, value in target.overrides.items():
@@ -78,8 +89,10 @@ def _check(target: Target) -> None:
             raise _invalid("overrides", f"Unknown override “{name}”. Known: {', '.join(OVERRIDES)}.")
         if not isinstance(value, OVERRIDES[name]) or isinstance(value, bool):
             raise _invalid("overrides", f"The override {name} must be of type {OVERRIDES[name].__name__}.")
-        if name in ("values", "patches") and value:
-            raise _invalid("overrides", f"The override {name} is not supported for targets of kind {target.kind} yet.")
+        if value and target.kind not in TAKEN_BY.get(name, (target.kind,)):
+            raise _invalid("overrides", f"The override {name} is not supported for targets of kind {target.kind}.")
+        if name == "workloads" and not all(isinstance(each, str) and DNS_NAME.match(each) for each in value):
+            raise _invalid("overrides", "The override workloads must be a list of names of workloads.")
 
 
 def _invalid(field: str, sentence: str) -> Invalid:
