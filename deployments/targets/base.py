@@ -7,7 +7,9 @@ no adapter may put a kubeconfig, a token or a Secret's data into a message, a lo
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
+
+from deployments.targets.comparison import Comparison, DriftReport
 
 Manifest = Mapping[str, Any]
 
@@ -176,6 +178,22 @@ class Target(Protocol):
         ...
 
 
+@runtime_checkable
+class Comparing(Protocol):
+    """A target that can tell what a deployment would change, and what others have changed since. Changes nothing."""
+
+    def compare(self, work: Work) -> Comparison:
+        """`work.objects` against the cluster; `work.prune` are candidates for removal, told if they are still there.
+
+        Raises nothing of its own: a cluster that is away is a problem in words.
+        """
+        ...
+
+    def find_drift(self, work: Work) -> DriftReport:
+        """What differs from `work.objects`, which the deployment `work.deployment_id` applied. Raises nothing."""
+        ...
+
+
 class Pruning(Protocol):
     """A target that can remove what a release no longer contains."""
 
@@ -184,11 +202,16 @@ class Pruning(Protocol):
         ...
 
 
+@runtime_checkable
 class Progressive(Protocol):
     """A target that can bring a release out beside the one that runs (see `targets.strategies`)."""
 
     def shift(self, work: Work, percent: int, *, checkpoint: Mapping[str, Any], now: datetime) -> StepResult:
-        """Give the candidate `percent` of the traffic. Running until its pods are ready, Failed when they never are."""
+        """Give the candidate `percent` of the traffic. Running until its pods are ready, Failed when they never are.
+
+        0 takes the traffic away and removes it. Succeeded with `nothing_runs` in its checkpoint where no earlier
+        release runs that it could be compared with.
+        """
         ...
 
     def switch(self, work: Work) -> StepResult:
