@@ -4,6 +4,7 @@ The limits stand before the parser: aliases are refused (a bomb of a few hundred
 megabytes), and so are deep nesting, long documents and duplicate keys.
 """
 
+import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -17,15 +18,9 @@ Manifest = dict[str, Any]
 MAX_BYTES = 512 * 1024
 MAX_OBJECTS = 200
 MAX_DEPTH = 40
-# What a release may hold: namespaced kinds only; rights, webhooks and whole namespaces are an operator's business.
-KINDS = {
-    "v1": {"ConfigMap", "Secret", "Service", "ServiceAccount", "PersistentVolumeClaim"},
-    "apps/v1": {"Deployment", "StatefulSet", "DaemonSet"},
-    "batch/v1": {"Job", "CronJob"},
-    "networking.k8s.io/v1": {"Ingress", "NetworkPolicy"},
-    "autoscaling/v2": {"HorizontalPodAutoscaler"},
-    "policy/v1": {"PodDisruptionBudget"},
-}
+# Which kinds may go out is the target's business (its guardrails); here they only have to be named as kinds are.
+KIND = re.compile(r"[A-Za-z](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+API_VERSION = re.compile(r"(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?/)?v[0-9][a-z0-9]{0,30}")
 
 
 class _Loader(yaml.CSafeLoader):
@@ -108,7 +103,7 @@ def _unfold(documents: Iterable[Any], problems: list[str]) -> Iterator[Manifest]
     for number, document in enumerate(documents, start=1):
         if not isinstance(document, dict):
             problems.append(f"Document {number} is not a Kubernetes object, it is plain {type(document).__name__}.")
-        elif document.get("kind") == "List" and isinstance(document.get("items"), list):
+        elif str(document.get("kind")).lower().endswith("list") and isinstance(document.get("items"), list):
             yield from _unfold(document["items"], problems)
         else:
             yield document
@@ -123,36 +118,40 @@ def _judge(obj: Manifest, number: int) -> Iterator[str]:
         yield f"Object {number} ({kind[:80]}) needs metadata.name."
         return
     label = f"{kind[:80]} {metadata['name'][:80]}"
-    if kind not in KINDS.get(api_version, set()):
-        yield (
-            f"{label} ({api_version[:80]}) is not a kind that a release may hold. "
-            f"Allowed: {', '.join(sorted(name for kinds in KINDS.values() for name in kinds))}."
-        )
+    if not KIND.fullmatch(kind) or not API_VERSION.fullmatch(api_version):
+        yield f"{label} ({api_version[:80]}) is not named as Kubernetes names kinds, such as Deployment in apps/v1."
     elif not is_plain(obj):
         yield f"{label} holds a value that JSON cannot express (only text keys and plain values)."
     elif not isinstance(metadata.get("namespace") or "", str):
         yield f"The namespace of {label} must be text."
-    elif kind in WORKLOADS and not pod_containers(obj):
+    elif (api_version.rpartition("/")[0], kind) in WORKLOADS and not pod_containers(obj):
         yield f"{label} has no containers."
 
 
 def _duplicates(objects: Iterable[Manifest]) -> Iterator[str]:
-    seen: set[tuple[str, str]] = set()
+    seen: set[tuple[str, str, str]] = set()
     for obj in objects:
-        identity = (obj["kind"], obj["metadata"]["name"])
+        identity = (obj["apiVersion"].rpartition("/")[0], obj["kind"], obj["metadata"]["name"])
         if identity in seen:
-            yield f"{identity[0]} {identity[1]} stands twice in the manifests."
+            yield f"{obj['kind']} {obj['metadata']['name']} stands twice in the manifests."
         seen.add(identity)
 
 
-WORKLOADS = {"Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob"}
+WORKLOADS = {
+    ("apps", "Deployment"),
+    ("apps", "StatefulSet"),
+    ("apps", "DaemonSet"),
+    ("batch", "Job"),
+    ("batch", "CronJob"),
+}
+# Where kinds keep the pod's spec; all others keep it, if at all, in a template.
+POD_SPECS: dict[str, tuple[str, ...]] = {"CronJob": ("jobTemplate", "spec", "template", "spec"), "Pod": ()}
 
 
 def pod_containers(obj: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The containers and init containers of a workload; empty for anything else, whatever its shape."""
     spec: Any = obj.get("spec")
-    path = ("jobTemplate", "spec", "template", "spec") if obj.get("kind") == "CronJob" else ("template", "spec")
-    for key in path:
+    for key in POD_SPECS.get(str(obj.get("kind")), ("template", "spec")):
         spec = spec.get(key) if isinstance(spec, Mapping) else None
     if not isinstance(spec, Mapping):
         return []

@@ -23,7 +23,7 @@ def _masked(item: Mapping[str, Any]) -> dict[str, Any]:
     shown = dict(item)
     if isinstance(item.get("items"), list):
         shown["items"] = [_masked(each) if isinstance(each, Mapping) else HIDDEN for each in item["items"]]
-    if str(item.get("kind", "")).lower() == "secret":
+    if str(item.get("kind", "")).strip().lower() == "secret":
         for name in SECRET_FIELDS:
             if shown.get(name):
                 shown[name] = dict.fromkeys(shown[name], HIDDEN) if isinstance(shown[name], Mapping) else HIDDEN

@@ -158,7 +158,8 @@ class TargetForm(RefusableForm):
     overrides = PlainJsonField(
         required=False,
         initial=dict,
-        help_text='What is different here, as JSON: {"replicas": 3, "env": {"LOG_LEVEL": "debug"}}.',
+        help_text='What is different here, as JSON: {"replicas": 3, "env": {"LOG_LEVEL": "debug"}}. Also grace_seconds, '
+        'and patches: [{"kind": "Deployment", "name": "web", "patch": [{"op": "add", "path": "…", "value": "…"}]}].',
         widget=forms.Textarea(attrs={"rows": 5, "class": "mono", "spellcheck": "false"}),
     )
     strategy = PlainJsonField(
@@ -171,7 +172,8 @@ class TargetForm(RefusableForm):
     guardrails = PlainJsonField(
         required=False,
         initial=dict,
-        help_text="What a release may hold here beyond the defaults, as JSON. Empty: the defaults.",
+        help_text='What a release may hold here beyond the defaults, as JSON: {"kinds": ["example.com/Widget"], '
+        '"service_accounts": ["web"]}. Also pod_security, service_account_tokens and prune. Empty: the defaults.',
         widget=forms.Textarea(attrs={"rows": 5, "class": "mono", "spellcheck": "false"}),
     )
     wave = forms.IntegerField(

@@ -1,7 +1,7 @@
 """What operators do with targets."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -12,6 +12,8 @@ from deployments.models import Environment, Target
 from deployments.models.places import TargetKind
 from deployments.policies import TEAM_PERMISSIONS_ON_ENVIRONMENT
 from deployments.services.access import require_set_up
+from deployments.targets import guardrails
+from deployments.targets.kubernetes import grace, patches
 from deployments.targets.registry import ADAPTERS
 from deployments.targets.strategies import problems_of
 from releasemgr.core import live
@@ -66,12 +68,20 @@ def delete_target(*, actor: Actor, target: Target) -> None:
 
 
 DNS_NAME = re.compile(r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\Z")
-OVERRIDES = {"replicas": int, "env": dict, "values": dict, "patches": list, "workloads": list}
+OVERRIDES: Mapping[str, tuple[type, ...]] = {
+    "replicas": (int, dict),
+    "env": (dict,),
+    "values": (dict,),
+    "patches": (list,),
+    "workloads": (list,),
+    "grace_seconds": (int, float, dict),
+}
+WORDS: Mapping[type, str] = {int: "a whole number", float: "a number", dict: "an object", list: "a list"}
 # The kinds of target that take an override; those that are not named here are for every kind.
 TAKEN_BY: Mapping[str, tuple[TargetKind, ...]] = {
     "values": (TargetKind.HELM,),
     "workloads": (TargetKind.IMAGES,),
-    "patches": (),
+    "patches": (TargetKind.MANIFESTS,),
 }
 
 
@@ -82,18 +92,44 @@ def _check(target: Target) -> None:
         )
     for problem in problems_of(target.strategy, target.kind):
         raise _invalid("strategy", problem)
+    for problem in guardrails.problems(target.guardrails):
+        raise _invalid("guardrails", problem)
+    for problem in _override_problems(target):
+        raise _invalid("overrides", problem)
+
+
+def _override_problems(target: Target) -> Iterator[str]:
     if not isinstance(target.overrides, dict):
-        raise _invalid("overrides", "Overrides must be an object.")
+        yield "Overrides must be an object."
+        return
     for name, value in target.overrides.items():
         if name not in OVERRIDES:
-            raise _invalid("overrides", f"Unknown override “{name}”. Known: {', '.join(OVERRIDES)}.")
-        if not isinstance(value, OVERRIDES[name]) or isinstance(value, bool):
-            raise _invalid("overrides", f"The override {name} must be of type {OVERRIDES[name].__name__}.")
-        if value and target.kind not in TAKEN_BY.get(name, (target.kind,)):
-            raise _invalid("overrides", f"The override {name} is not supported for targets of kind {target.kind}.")
-        if name == "workloads" and not all(isinstance(each, str) and DNS_NAME.match(each) for each in value):
-            raise _invalid("overrides", "The override workloads must be a list of names of workloads.")
+            yield f"Unknown override “{name}”. Known: {', '.join(OVERRIDES)}."
+        elif not isinstance(value, OVERRIDES[name]) or isinstance(value, bool):
+            yield f"The override {name} must be {' or '.join(WORDS[each] for each in OVERRIDES[name])}."
+        elif value and target.kind not in TAKEN_BY.get(name, (target.kind,)):
+            yield f"The override {name} is not supported for targets of kind {target.kind}."
+        else:
+            yield from JUDGES.get(name, _no_problems)(value)
+
+
+def _workload_problems(names: Sequence[Any]) -> list[str]:
+    if all(isinstance(each, str) and DNS_NAME.match(each) for each in names):
+        return []
+    return ["The override workloads must be a list of names of workloads."]
+
+
+def _no_problems(value: Any) -> list[str]:
+    return []
 
 
 def _invalid(field: str, sentence: str) -> Invalid:
     return Invalid(sentence, details={field: [sentence]})
+
+
+# What is judged more closely than by its type.
+JUDGES: Mapping[str, Callable[[Any], list[str]]] = {
+    "workloads": _workload_problems,
+    "patches": patches.problems,
+    "grace_seconds": grace.problems,
+}

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from releasemgr.core.errors import DomainError, Invalid
 from releases.content import clean_artifacts, content_digest, mutable_images
-from releases.manifests import MAX_BYTES
+from releases.manifests import MAX_BYTES, parse_manifests
 from tests.factories import DIGEST, MANIFESTS, artifacts
 
 BOMB = "a: &a [x]\n" + "\n".join(f"{chr(98 + n)}: &{chr(98 + n)} [{f'*{chr(97 + n)},' * 9}]" for n in range(8))
@@ -20,11 +20,9 @@ REFUSED = {
     "plain text": ("hello", "not a Kubernetes object"),
     "no apiVersion": ("kind: Deployment", "needs apiVersion and kind"),
     "no name": ("apiVersion: v1\nkind: Service", "needs metadata.name"),
-    "unknown kind": ("apiVersion: v1\nkind: Spaceship\nmetadata: {name: x}", "not a kind that a release may hold"),
-    "cluster-wide kind": (
-        "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: x}",
-        "not a kind that a release may hold",
-    ),
+    "no kind's name": ("apiVersion: v1\nkind: ' Secret'\nmetadata: {name: x}", "not named as Kubernetes names kinds"),
+    "no API version": ("apiVersion: ../v1\nkind: Secret\nmetadata: {name: x}", "not named as Kubernetes names kinds"),
+    "list of what is no object": ("kind: SecretList\nitems: [{data: {a: Yg==}}]", "needs apiVersion and kind"),
     "alias bomb": (BOMB, r"aliases \(\*name\) are not allowed"),
     "deep nesting": ("[" * 5000, "nested deeper than 40 levels"),
     "deep block nesting": ("- " * 5000, "nested deeper than 40 levels"),
@@ -49,6 +47,16 @@ REFUSED = {
     ),
     "only comments": ("# nothing here", "manifests are empty"),
 }
+
+
+def test_every_kind_that_kubernetes_could_know_is_taken_for_the_target_judges_them() -> None:
+    manifests = (
+        "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: x}\n---\n"
+        "apiVersion: batch.example.com/v1alpha1\nkind: Job\nmetadata: {name: x}\nspec: {tasks: []}\n---\n"
+        "apiVersion: v1\nkind: ConfigMapList\n"
+        "items: [{apiVersion: v1, kind: ConfigMap, metadata: {name: x}}]"
+    )
+    assert [item["kind"] for item in parse_manifests(manifests)] == ["ClusterRole", "Job", "ConfigMap"]
 
 
 @pytest.mark.parametrize(("manifests", "sentence"), REFUSED.values(), ids=REFUSED.keys())

@@ -246,7 +246,9 @@ def test_a_kubeconfig_that_runs_programs_is_never_used(target: Target) -> None:
 
 def test_an_unknown_kind_is_named(target: Target, place: Place) -> None:
     rocket = {"apiVersion": "space.example/v1", "kind": "Rocket", "metadata": {"name": "one"}}
-    result = target.preflight(prepared(target, place.work(manifests=(works.DEPLOYMENT, rocket))))
+    guardrails = {"kinds": ["space.example/Rocket"]}
+    work = place.work(manifests=(works.DEPLOYMENT, rocket), guardrails=guardrails)
+    result = target.preflight(prepared(target, work))
     assert isinstance(result, Failed)
     assert "does not know Rocket in space.example/v1" in result.message
 

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from deployments.targets.base import InvalidContent
-from deployments.targets.kubernetes.render import render
+from deployments.targets.kubernetes.render import render, stamp
 from tests.targets.works import CONFIG_MAP, DEPLOYMENT, SECRET, SERVICE, deployment, work
 
 
@@ -103,10 +103,42 @@ def test_another_namespace_than_the_targets_is_refused_and_the_same_is_fine() ->
     assert render(work(manifests=(same,)))[0]["metadata"]["namespace"] == "shop"
 
 
-@pytest.mark.parametrize("kind", ["Namespace", "ClusterRoleBinding", "CustomResourceDefinition"])
-def test_cluster_scoped_kinds_are_refused(kind: str) -> None:
-    manifest = {"apiVersion": "v1", "kind": kind, "metadata": {"name": "x"}}
+NAMESPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}
+DEFINITION: dict[str, Any] = {
+    "apiVersion": "apiextensions.k8s.io/v1",
+    "kind": "CustomResourceDefinition",
+    "metadata": {"name": "planets.example.com"},
+    "spec": {"group": "example.com", "scope": "Cluster", "names": {"kind": "Planet", "plural": "planets"}},
+}
+PLANET = {"apiVersion": "example.com/v1", "kind": "Planet", "metadata": {"name": "earth"}}
+EVERYTHING = {"kinds": ["Namespace", "apiextensions.k8s.io/CustomResourceDefinition", "example.com/Planet"]}
+
+
+@pytest.mark.parametrize("manifest", [NAMESPACE, DEFINITION], ids=["namespace", "definition"])
+def test_cluster_scoped_kinds_are_refused(manifest: Any) -> None:
     assert "belongs to the whole cluster" in problems(manifests=(DEPLOYMENT, manifest))
+
+
+def test_cluster_scoped_objects_get_no_namespace_and_come_before_what_needs_them() -> None:
+    found = render(work(manifests=(PLANET, DEPLOYMENT, CONFIG_MAP, DEFINITION, NAMESPACE), guardrails=EVERYTHING))
+    assert [item["kind"] for item in found] == [
+        "Namespace",
+        "CustomResourceDefinition",
+        "ConfigMap",
+        "Deployment",
+        "Planet",
+    ]
+    assert [item["metadata"].get("namespace") for item in found] == [None, None, "shop", "shop", None]
+    assert found == tuple(stamp(work(objects=found, guardrails=EVERYTHING)))
+
+
+def test_where_the_release_brings_an_autoscaler_replicas_are_left_open() -> None:
+    scaler = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "web"}}
+    scaler["spec"] = {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}}  # type: ignore[assignment]
+    item = render(work(manifests=(DEPLOYMENT, scaler), overrides={"replicas": 7}))[0]
+    assert item["kind"] == "Deployment" and "replicas" not in item["spec"]
+    scaler["spec"]["scaleTargetRef"]["name"] = "other"  # type: ignore[index]
+    assert render(work(manifests=(DEPLOYMENT, scaler)))[0]["spec"]["replicas"] == 2
 
 
 def test_the_same_object_twice_is_refused_even_in_two_api_versions() -> None:
@@ -157,3 +189,51 @@ def test_overrides_add_and_replace_environment_variables() -> None:
         {"name": "C", "value": "true"},
     ]
     assert "container “nobody”" in problems(overrides={"env": {"nobody": {"C": "1"}}})
+
+
+def patched(*operations: Any, name: str = "web", kind: str = "Deployment") -> dict[str, Any]:
+    return {"patches": [{"kind": kind, "name": name, "patch": list(operations)}]}
+
+
+def test_patches_change_any_field_after_the_other_overrides() -> None:
+    overrides = {"replicas": 3} | patched(
+        {"op": "test", "path": "/spec/replicas", "value": 3},
+        {"op": "replace", "path": "/spec/replicas", "value": 4},
+        {"op": "add", "path": "/metadata/annotations/example.com~1team", "value": "web"},
+    )
+    [item] = render(work(overrides=overrides))
+    assert item["spec"]["replicas"] == 4
+    assert item["metadata"]["annotations"]["example.com/team"] == "web"
+
+
+@pytest.mark.parametrize(
+    ("operation", "sentence"),
+    [
+        ({"op": "replace", "path": "/metadata/name", "value": "other"}, "must not change apiVersion, kind, name"),
+        ({"op": "replace", "path": "/metadata/namespace", "value": "other"}, "must not change apiVersion, kind, name"),
+        ({"op": "replace", "path": "/kind", "value": "Job"}, "must not change apiVersion, kind, name"),
+        ({"op": "replace", "path": "", "value": []}, "must not change apiVersion, kind, name"),
+        ({"op": "remove", "path": "/spec/nothing"}, "operation 1 (remove /spec/nothing) does not fit the object"),
+        ({"op": "test", "path": "/spec/replicas", "value": 99}, "operation 1 (test /spec/replicas) does not fit"),
+        ({"op": "add", "path": "/spec/x", "value": "y" * 600_000}, "too large"),
+        ({"op": "add", "path": "spec", "value": 1}, "operation 1 needs a path"),
+        ({"op": "add", "path": "/spec/x"}, "operation 1 needs a value"),
+        ({"op": "move", "path": "/spec/x"}, "operation 1 needs a from"),
+        ({"op": "explode", "path": "/spec"}, "operation 1 needs an op"),
+    ],
+)
+def test_patches_that_do_not_fit_are_told(operation: Any, sentence: str) -> None:
+    assert sentence in problems(overrides=patched(operation))
+
+
+def test_a_patch_that_copies_the_object_into_itself_again_and_again_ends_early() -> None:
+    bomb = [{"op": "copy", "from": "", "path": "/spec/x"}] * 100
+    assert "too large, or nested too deeply" in problems(overrides=patched(*bomb))
+
+
+def test_patches_of_what_is_not_there_and_of_secrets_are_refused_without_a_word_of_what_they_hold() -> None:
+    add = {"op": "add", "path": "/data/PASSWORD", "value": "canary-7f3a"}
+    assert "release has no such object" in problems(overrides=patched(add, name="nobody"))
+    told = problems(manifests=(DEPLOYMENT, SECRET), overrides=patched(add, kind="Secret"))
+    assert "would change a Secret" in told
+    assert "canary" not in told

@@ -1,14 +1,16 @@
 """Kinds of workloads other than Deployments, over the sandbox cluster."""
 
 import copy
+import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from deployments.targets.base import Failed, Succeeded
+from deployments.targets.base import Failed, Running, Succeeded
 from deployments.targets.kubernetes.manifests import ManifestsTarget
 from tests.targets.conftest import Place
-from tests.targets.test_contract import apply, deploy, settle, with_image
+from tests.targets.test_contract import START, apply, deploy, settle, with_image
 
 TARGET = ManifestsTarget()
 
@@ -82,6 +84,35 @@ def test_a_job_that_fails_names_the_exit_code_and_leaves_its_log(place: Place) -
 def test_a_cron_job_has_nothing_to_roll_out(place: Place) -> None:
     result = settle(TARGET, apply(TARGET, with_image(place, "1.0.0", manifests=(job("CronJob"),))))
     assert isinstance(result, Succeeded)
+
+
+@pytest.mark.parametrize("kind", ["StatefulSet", "DaemonSet", "Job"])
+def test_pods_that_a_quota_forbids_fail_it_at_once_though_only_events_tell(place: Place, kind: str) -> None:
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}
+    place.request("POST", place.path("resourcequotas", api="api/v1"), quota)
+    manifest = job() if kind == "Job" else workload(kind)
+    result = settle(TARGET, apply(TARGET, with_image(place, "1.0.0", manifests=(manifest,))), seconds_per_look=2.0)
+    assert isinstance(result, Failed)
+    assert result.message.startswith("FailedCreate: ")
+    assert "exceeded quota: none" in result.message
+
+
+def test_a_target_may_grant_trouble_more_or_less_time(place: Place) -> None:
+    def first_verdict_after(seconds: float) -> float:
+        overrides = {"grace_seconds": {"image": seconds}}
+        work = apply(TARGET, with_image(place, "1.0.0-nopull", overrides=overrides))
+        checkpoint: dict[str, Any] = {}
+        for second in range(60):
+            result = TARGET.observe(work, checkpoint=checkpoint, now=START + timedelta(seconds=second))
+            if isinstance(result, Failed):
+                return second
+            assert isinstance(result, Running)
+            checkpoint = dict(result.checkpoint)
+            time.sleep(0.05)
+        raise AssertionError("no verdict")
+
+    assert first_verdict_after(40) >= 40
+    assert first_verdict_after(0) < 40
 
 
 def test_all_workloads_of_a_release_must_be_ready(place: Place) -> None:

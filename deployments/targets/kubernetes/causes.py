@@ -60,7 +60,7 @@ def of_failed_creation(owners: Iterable[Mapping[str, Any]]) -> list[Cause]:
         failure = objects.condition(owner, "ReplicaFailure")
         if failure.get("status") == "True":
             reason, told = clean(failure.get("reason"), limit=60), clean(failure.get("message"))
-            causes.append(Cause(CREATION, sentence(f"{reason or 'FailedCreate'}: {told}"), certain=True))
+            causes.append(Cause(CREATION, sentence(f"{reason or 'FailedCreate'}: {told}"), certain=_is_final(told)))
     return causes
 
 
@@ -82,7 +82,13 @@ def explained(cause: Cause, events: Sequence[Mapping[str, Any]]) -> Cause:
 def of_creation_events(events: Sequence[Mapping[str, Any]]) -> list[Cause]:
     """For controllers without a condition for it (StatefulSet, DaemonSet, Job): pods that could not be created."""
     failed = [event for event in events if event.get("reason") == "FailedCreate"]
-    return [Cause(CREATION, sentence(f"FailedCreate: {clean(e.get('message'))}"), certain=True) for e in failed[-1:]]
+    told = [clean(event.get("message")) for event in failed[-1:]]
+    return [Cause(CREATION, sentence(f"FailedCreate: {each}"), certain=_is_final(each)) for each in told]
+
+
+def _is_final(told: str) -> bool:
+    """Refused by a rule (quota, admission, validation), rather than by a server or webhook that did not answer."""
+    return any(words in told for words in ("forbidden", "denied the request", "is invalid"))
 
 
 def exit_of(pods: Iterable[Mapping[str, Any]]) -> str:

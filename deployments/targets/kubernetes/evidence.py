@@ -38,7 +38,7 @@ def recent_events(cluster: Cluster, namespace: str) -> list[dict[str, Any]]:
         found = cluster.list("v1", "Event", namespace, fields="type=Warning")
     except ClusterError:
         return []
-    return sorted(found, key=_seen_at)
+    return sorted(found, key=seen_at)
 
 
 def _pod(pod: Mapping[str, Any]) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def _conditions(item: Mapping[str, Any]) -> list[dict[str, str]]:
 def _event(event: Mapping[str, Any]) -> dict[str, Any]:
     about = event.get("involvedObject") or {}
     return {
-        "at": _seen_at(event),
+        "at": seen_at(event),
         "reason": clean(event.get("reason"), limit=60),
         "about": clean(f"{about.get('kind', '')} {about.get('name', '')}", limit=300),
         "message": clean(event.get("message")),
@@ -91,7 +91,7 @@ def _event(event: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _seen_at(event: Mapping[str, Any]) -> str:
+def seen_at(event: Mapping[str, Any]) -> str:
     created = objects.metadata(event).get("creationTimestamp")
     seen = (event.get("series") or {}).get("lastObservedTime") or event.get("lastTimestamp") or event.get("eventTime")
     return clean(seen or created, limit=40)

@@ -1,26 +1,30 @@
 """Targets of kind `manifests`: any set of Kubernetes objects of one namespace."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from deployments.targets.base import Failed, Manifest, Running, StepResult, Succeeded, Work
+from deployments.targets.comparison import Comparison, DriftReport
 from deployments.targets.kubernetes import (
-    apply,
+    blue_green,
     causes,
+    compare,
+    creation,
+    drift,
     evidence,
     fence,
     objects,
-    preflight,
-    render,
+    progressive,
     rollout,
+    tidy,
     unsticking,
 )
 from deployments.targets.kubernetes.causes import Cause
 from deployments.targets.kubernetes.cluster import Cluster
 from deployments.targets.kubernetes.errors import ClusterError, as_result
-from deployments.targets.kubernetes.grace import GRACE_SECONDS, Patience
+from deployments.targets.kubernetes.grace import GRACE_SECONDS, Patience, grace_of
 from deployments.targets.kubernetes.kubeconfig import InvalidKubeconfig
 from deployments.targets.kubernetes.revisions import Scene
 from deployments.targets.kubernetes.rollout import Judgement, Phase
@@ -40,20 +44,34 @@ class ManifestsTarget:
     grace_seconds: Mapping[str, float] = field(default_factory=lambda: GRACE_SECONDS)
 
     def render(self, work: Work) -> tuple[Manifest, ...]:
-        return render.render(work)
+        return progressive.rendered(work)
 
     def stamp(self, work: Work) -> tuple[Manifest, ...]:
-        return render.stamp(work)
+        return progressive.stamped(work)
 
     def preflight(self, work: Work) -> StepResult:
-        return answering(work, preflight.preflight)
+        return answering(work, progressive.check)
 
     def apply(self, work: Work) -> StepResult:
-        return answering(work, apply.apply_objects)
+        return answering(work, progressive.apply_objects)
 
     def observe(self, work: Work, *, checkpoint: Mapping[str, Any], now: datetime) -> StepResult:
         patience = Patience.recall(checkpoint, now)
         return answering(work, lambda cluster, work: self._observe(cluster, work, patience))
+
+    def shift(self, work: Work, percent: int, *, checkpoint: Mapping[str, Any], now: datetime) -> StepResult:
+        patience = Patience.recall(checkpoint, now)
+
+        def bring(cluster: Cluster, work: Work) -> StepResult:
+            return progressive.shift(cluster, work, percent, lambda part: self._observe(cluster, part, patience))
+
+        return answering(work, bring)
+
+    def switch(self, work: Work) -> StepResult:
+        return answering(work, blue_green.switch)
+
+    def tidy(self, work: Work) -> StepResult:
+        return answering(work, tidy.tidy)
 
     def evidence(self, work: Work) -> Mapping[str, Any]:
         """Of the first workload that is not done."""
@@ -68,7 +86,14 @@ class ManifestsTarget:
             return {"problems": [str(error)]}
         return {}
 
+    def compare(self, work: Work) -> Comparison:
+        return compare.compare(work)
+
+    def find_drift(self, work: Work) -> DriftReport:
+        return drift.find_drift(work)
+
     def _observe(self, cluster: Cluster, work: Work, patience: Patience) -> StepResult:
+        patience = replace(patience, grace=grace_of(work.overrides, self.grace_seconds))
         judged: dict[str, Judgement] = {}
         log: list[str] = []
         for item in work.objects:
@@ -78,6 +103,9 @@ class ManifestsTarget:
             if isinstance(scene, Failed):
                 return scene
             judgement = rollout.judge(scene)
+            if judgement.phase is Phase.MOVING:
+                missing = creation.of_missing_pods(cluster, work.namespace, scene)
+                judgement = replace(judgement, suspects=(*missing, *judgement.suspects))
             failure = self._failure(judgement, scene, patience)
             if failure is not None:
                 return _told(cluster, work, scene, failure)
@@ -91,7 +119,7 @@ class ManifestsTarget:
         if judgement.phase is Phase.FAILED:
             return _Failure(judgement.message)
         for cause in judgement.suspects:
-            remaining = patience.remaining_seconds(title, cause, self.grace_seconds)
+            remaining = patience.remaining_seconds(title, cause)
             if remaining is not None and remaining <= 0:
                 return _Failure(cause.message, cause)
         if judgement.phase is Phase.MOVING and (judgement.is_overdue or _ran_out(scene.live, patience)):
@@ -114,7 +142,7 @@ class ManifestsTarget:
 
     def _look_again_in(self, suspects: Mapping[str, tuple[Cause, ...]], patience: Patience) -> float:
         pending = (
-            patience.remaining_seconds(title, cause, self.grace_seconds)
+            patience.remaining_seconds(title, cause)
             for title, found in suspects.items()
             for cause in found
         )

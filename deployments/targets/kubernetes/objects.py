@@ -7,6 +7,10 @@ SEQUENCE = "releasemgr.dev/sequence"
 DEPLOYMENT = "releasemgr.dev/deployment"
 RELEASE = "releasemgr.dev/release"
 TARGET = "releasemgr.dev/target"
+# Labels of what a progressive strategy brings beside the workload that runs, and of whose place it takes.
+VARIANT = "releasemgr.dev/variant"
+TRACK = "releasemgr.dev/track"
+VARIANT_OF = "releasemgr.dev/variant-of"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGER = "releasemgr"
 
@@ -20,49 +24,76 @@ POD_SPEC_PATHS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("batch", "CronJob"): ("spec", "jobTemplate", "spec", "template", "spec"),
     ("", "ReplicationController"): ("spec", "template", "spec"),
     ("", "Pod"): ("spec",),
+    ("", "PodTemplate"): ("template", "spec"),
 }
 SCALED_KINDS = frozenset({"Deployment", "StatefulSet", "ReplicaSet"})
 ROLLED_KINDS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "Job"})
 
-CLUSTER_SCOPED_KINDS = frozenset(
-    {
-        "APIService",
-        "CertificateSigningRequest",
-        "ClusterRole",
-        "ClusterRoleBinding",
-        "ClusterTrustBundle",
-        "CSIDriver",
-        "CSINode",
-        "CustomResourceDefinition",
-        "DeviceClass",
-        "FlowSchema",
-        "GatewayClass",
-        "IngressClass",
-        "IPAddress",
-        "MutatingAdmissionPolicy",
-        "MutatingAdmissionPolicyBinding",
-        "MutatingWebhookConfiguration",
-        "Namespace",
-        "Node",
-        "PersistentVolume",
-        "PriorityClass",
-        "PriorityLevelConfiguration",
-        "RuntimeClass",
-        "ServiceCIDR",
-        "StorageClass",
-        "ValidatingAdmissionPolicy",
-        "ValidatingAdmissionPolicyBinding",
-        "ValidatingWebhookConfiguration",
-        "VolumeAttachment",
-        "VolumeAttributesClass",
-    }
-)
+# Group → kinds that belong to the whole cluster. Of other kinds only discovery (or their definition) can tell.
+CLUSTER_SCOPED: Mapping[str, frozenset[str]] = {
+    "": frozenset({"Namespace", "Node", "PersistentVolume"}),
+    "admissionregistration.k8s.io": frozenset(
+        {
+            "MutatingAdmissionPolicy",
+            "MutatingAdmissionPolicyBinding",
+            "MutatingWebhookConfiguration",
+            "ValidatingAdmissionPolicy",
+            "ValidatingAdmissionPolicyBinding",
+            "ValidatingWebhookConfiguration",
+        }
+    ),
+    "apiextensions.k8s.io": frozenset({"CustomResourceDefinition"}),
+    "apiregistration.k8s.io": frozenset({"APIService"}),
+    "certificates.k8s.io": frozenset({"CertificateSigningRequest", "ClusterTrustBundle"}),
+    "flowcontrol.apiserver.k8s.io": frozenset({"FlowSchema", "PriorityLevelConfiguration"}),
+    "gateway.networking.k8s.io": frozenset({"GatewayClass"}),
+    "networking.k8s.io": frozenset({"IPAddress", "IngressClass", "ServiceCIDR"}),
+    "node.k8s.io": frozenset({"RuntimeClass"}),
+    "rbac.authorization.k8s.io": frozenset({"ClusterRole", "ClusterRoleBinding"}),
+    "resource.k8s.io": frozenset({"DeviceClass"}),
+    "scheduling.k8s.io": frozenset({"PriorityClass"}),
+    "storage.k8s.io": frozenset({"CSIDriver", "CSINode", "StorageClass", "VolumeAttachment", "VolumeAttributesClass"}),
+}
+DEFINITION = ("apiextensions.k8s.io", "CustomResourceDefinition")
 
 
 def group_of(item: Mapping[str, Any]) -> str:
     """`apps` for `apps/v1`, empty for the core group."""
     api_version = str(item.get("apiVersion", ""))
     return api_version.rpartition("/")[0]
+
+
+def group_kind(item: Mapping[str, Any]) -> tuple[str, str]:
+    """`("apps", "Deployment")`: what stays the same when the API version changes."""
+    return group_of(item), str(item.get("kind"))
+
+
+def identity(item: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Group, kind and name."""
+    return (*group_kind(item), name_of(item))
+
+
+def is_cluster_scoped(item: Mapping[str, Any], others: Iterable[Mapping[str, Any]] = ()) -> bool:
+    """Whether the object belongs to no namespace, as far as that is known without the cluster.
+
+    `others`: the objects that come with it, among them the definition of its kind, perhaps.
+    """
+    group, kind = group_kind(item)
+    if kind in CLUSTER_SCOPED.get(group, ()):
+        return True
+    definition = definition_of(item, others)
+    return definition is not None and _mapping(definition.get("spec")).get("scope") == "Cluster"
+
+
+def definition_of(item: Mapping[str, Any], others: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The CustomResourceDefinition among `others` that makes the kind of `item`."""
+    for other in others:
+        spec = _mapping(other.get("spec"))
+        if group_kind(other) == DEFINITION:
+            made = (spec.get("group"), _mapping(spec.get("names")).get("kind"))
+            if made == group_kind(item):
+                return other
+    return None
 
 
 def metadata(item: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -90,6 +121,24 @@ def sequence_of(item: Mapping[str, Any]) -> int:
     """The sequence of the deployment that wrote the object last; 0 when it was none of ours."""
     text = annotation(item, SEQUENCE)
     return int(text) if text.isascii() and text.isdigit() else 0
+
+
+def template_labels(workload: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The labels that the workload's pods get."""
+    template = _mapping(_mapping(workload.get("spec")).get("template"))
+    return _mapping(_mapping(template.get("metadata")).get("labels"))
+
+
+def base_name(item: Mapping[str, Any]) -> str:
+    """The name in the release: `web` for the variant `web-7`."""
+    return annotation(item, VARIANT_OF) or name_of(item)
+
+
+def service_selector(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a Service selects pods by; empty for other kinds and for Services without selector."""
+    if item.get("kind") != "Service" or group_of(item):
+        return {}
+    return _mapping(_mapping(item.get("spec")).get("selector"))
 
 
 def pod_spec(item: Mapping[str, Any]) -> Mapping[str, Any] | None:

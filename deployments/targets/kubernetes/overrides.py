@@ -1,21 +1,26 @@
-"""What a target changes in every release that goes to it: replicas and environment variables.
+"""What a target changes in every release that goes to it: replicas, environment variables, any field by a patch.
 
 Shapes: `replicas` is a number for every scaled workload, or {workload: number}; `env` is {variable: value} for every
-container, or {container: {variable: value}}.
+container, or {container: {variable: value}}; `patches` are those of the module of that name; `grace_seconds` is how
+long a kind of trouble may last before it fails a rollout, a number for all or {kind: number} (see `grace`).
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from deployments.targets.kubernetes import objects
+from deployments.targets.kubernetes import grace, objects
+
+KNOWN = ("replicas", "env", "patches", "grace_seconds")
 
 
 def apply_overrides(rendered: Sequence[dict[str, Any]], overrides: Mapping[str, Any]) -> list[str]:
     """Changes the rendered objects in place; returns the problems as sentences."""
-    unknown = sorted(set(overrides) - {"replicas", "env"})
-    problems = [f"The target's override “{str(name)[:60]}” is not known. Known: replicas, env." for name in unknown]
+    unknown = sorted(set(overrides) - set(KNOWN))
+    known = ", ".join(KNOWN)
+    problems = [f"The target's override “{str(name)[:60]}” is not known. Known: {known}." for name in unknown]
     problems += _set_replicas(rendered, overrides.get("replicas"))
     problems += _set_env(rendered, overrides.get("env"))
+    problems += grace.problems(overrides["grace_seconds"]) if "grace_seconds" in overrides else []
     return problems
 
 

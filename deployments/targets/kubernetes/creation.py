@@ -1,0 +1,46 @@
+"""Pods that a controller can't create, of the kinds that say so in events only: StatefulSet, DaemonSet, Job."""
+
+from collections.abc import Callable, Mapping
+
+from deployments.targets.base import Manifest
+from deployments.targets.kubernetes import causes, evidence, objects, revisions
+from deployments.targets.kubernetes.causes import Cause
+from deployments.targets.kubernetes.cluster import Cluster
+from deployments.targets.kubernetes.errors import Forbidden
+from deployments.targets.kubernetes.revisions import Scene
+
+
+def of_missing_pods(cluster: Cluster, namespace: str, scene: Scene) -> tuple[Cause, ...]:
+    """Why pods are missing, if they are and the cluster says why; one more list, only while they are missing."""
+    expected = _EXPECTED.get(str(scene.live.get("kind")))
+    if expected is None or len(scene.pods) >= expected(scene.live):
+        return ()
+    uid = objects.metadata(scene.live).get("uid")
+    try:
+        events = cluster.list("v1", "Event", namespace, fields=f"involvedObject.uid={uid},type=Warning")
+    except Forbidden:
+        return ()
+    # Events stay for an hour: those before our apply were about what it has replaced.
+    since = revisions.applied_at(scene.live)
+    recent = [event for event in sorted(events, key=evidence.seen_at) if evidence.seen_at(event)[:19] >= since[:19]]
+    return tuple(causes.of_creation_events(recent))
+
+
+def _replicas(workload: Manifest) -> int:
+    replicas = (workload.get("spec") or {}).get("replicas")
+    return 1 if replicas is None else int(replicas)
+
+
+def _scheduled(workload: Manifest) -> int:
+    return int((workload.get("status") or {}).get("desiredNumberScheduled") or 0)
+
+
+def _at_least_one(workload: Manifest) -> int:
+    return 1
+
+
+_EXPECTED: Mapping[str, Callable[[Manifest], int]] = {
+    "StatefulSet": _replicas,
+    "DaemonSet": _scheduled,
+    "Job": _at_least_one,
+}
