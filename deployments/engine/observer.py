@@ -1,6 +1,7 @@
 """The long-lived process that wakes deployments: one watch per cluster and kind, and the timers.
 
 It decides nothing and writes no status. Several may run: a PostgreSQL advisory lock per cluster picks who follows it.
+Followers have threads of their own, so timers and chores wait for no batch of theirs.
 """
 
 import logging
@@ -13,7 +14,8 @@ from uuid import UUID
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connection
 
-from deployments.engine.followers import ClusterFollower
+from deployments.engine.following.follower import ClusterFollower
+from deployments.engine.following.news import tell_of_new_rows
 from deployments.models import Cluster
 from deployments.services.waking import wake_due
 from releasemgr.core.errors import DomainError
@@ -39,6 +41,10 @@ class Observer:
 
     def run(self) -> None:
         """Until `stop` is set. Losing the database is waited out: the rows remember everything."""
+        news = threading.Thread(
+            target=tell_of_new_rows, args=(self._followers_now, self.stop), name="news", daemon=True
+        )
+        news.start()
         roster_due = 0.0
         while not self.stop.is_set():
             try:
@@ -46,8 +52,7 @@ class Observer:
                     self._update_roster()
                     roster_due = time.monotonic() + ROSTER_SECONDS
                 wake_due()
-                for chore in self.chores:
-                    chore()
+                self._do_chores()
             except DatabaseError:
                 logger.warning("The database does not answer; waiting for it")
                 self._let_go_of_all()
@@ -55,6 +60,20 @@ class Observer:
                 roster_due = 0.0
             self.stop.wait(SWEEP_SECONDS)
         self._let_go_of_all()
+        news.join(timeout=5)
+
+    def _do_chores(self) -> None:
+        for chore in self.chores:
+            try:
+                chore()
+            except DatabaseError:
+                raise
+            except Exception:
+                # One that breaks keeps neither the timers nor the others from their turn.
+                logger.exception("A chore broke; it has its turn again")
+
+    def _followers_now(self) -> dict[UUID, ClusterFollower]:
+        return dict(self.followers)
 
     def _update_roster(self) -> None:
         self._check_session()
@@ -63,6 +82,8 @@ class Observer:
             cluster = clusters.get(cluster_id)
             if cluster is None or cluster.credentials_version != follower.credentials_version or not follower.alive:
                 self._let_go(cluster_id)
+            else:
+                follower.follow_new_namespaces()
         for cluster_id, cluster in clusters.items():
             if cluster_id not in self.followers and _try_lock(cluster_id):
                 self._follow(cluster)
@@ -75,7 +96,9 @@ class Observer:
 
     def _follow(self, cluster: Cluster) -> None:
         try:
-            self.followers[cluster.pk] = ClusterFollower.start(cluster)
+            follower = self.followers[cluster.pk] = ClusterFollower.start(cluster)
+            # Rows that came between its first look and its being known here were told to nobody.
+            follower.tell_of_rows()
         except (DomainError, ImproperlyConfigured) as error:
             # Its deployments are polled; the other clusters are none the worse.
             Cluster.objects.filter(pk=cluster.pk).update(problem=str(error))

@@ -20,11 +20,34 @@ def wake(*deployment_ids: UUID) -> None:
     """Make open deployments due now. A worker that holds one looks again before it lets go (see `engine.claims`)."""
     rows = Deployment.objects.open().filter(pk__in=deployment_ids)
     # Oldest first, as everybody does who locks several: otherwise two that wake the same ones block each other.
-    locked = list(rows.order_by("created_at", "id").select_for_update(of=("self",)).values_list("pk", flat=True))
+    locked = rows.order_by("created_at", "id").select_for_update(of=("self",)).values_list("pk", flat=True)
+    for deployment_id in _make_due(list(locked)):
+        enqueue(TICK, deployment_id)
+
+
+@transaction.atomic
+def wake_unheld(*deployment_ids: UUID) -> set[UUID]:
+    """As `wake`, without waiting for anybody: returns those whose row is locked just now, to be tried again.
+
+    While the queue is long they only become due: the sweeps bring them to the workers as these keep up.
+    """
+    open_ones = Deployment.objects.open().filter(pk__in=deployment_ids)
+    rows = open_ones.order_by("created_at", "id").select_for_update(of=("self",), skip_locked=True)
+    locked = list(rows.values_list("pk", flat=True))
+    unclaimed = _make_due(locked)
+    if unclaimed and waiting_tasks() < LONG_QUEUE:
+        for deployment_id in unclaimed:
+            enqueue(TICK, deployment_id)
+    if len(locked) == len(deployment_ids):
+        return set()
+    return set(open_ones.exclude(pk__in=locked).values_list("pk", flat=True))
+
+
+def _make_due(locked: list[UUID]) -> list[UUID]:
+    """Those of them that no worker holds, the oldest first."""
     due = Deployment.objects.filter(pk__in=locked)
     due.update(wake_at=Now())
-    for deployment_id in due.unclaimed().order_by("created_at").values_list("pk", flat=True):
-        enqueue(TICK, deployment_id)
+    return list(due.unclaimed().order_by("created_at").values_list("pk", flat=True))
 
 
 def wake_waiting(target: Target) -> None:

@@ -12,6 +12,8 @@ from typing import Any, Protocol, runtime_checkable
 from deployments.targets.comparison import Comparison, DriftReport
 
 Manifest = Mapping[str, Any]
+# How often a step is asked again that has no other time in mind.
+POLL_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ class Running:
     """
 
     message: str
-    retry_after_seconds: float = 5.0
+    retry_after_seconds: float = POLL_SECONDS
     checkpoint: Mapping[str, Any] = field(default_factory=dict)
     log: tuple[str, ...] = ()
     has_deadline: bool = True

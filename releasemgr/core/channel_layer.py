@@ -9,6 +9,7 @@ import json
 import logging
 import time
 from collections import deque
+from collections.abc import Mapping
 from contextlib import aclosing, suppress
 from secrets import token_urlsafe
 from typing import Any
@@ -136,6 +137,13 @@ class PostgresChannelLayer(BaseChannelLayer):  # type: ignore[misc]  # channels 
         self.require_valid_group_name(group)
         notify({"group": group, "message": message})
 
+    def publish_all(self, messages: Mapping[str, Message]) -> None:
+        """As `publish` for each group and its message, together."""
+        for group in messages:
+            self.require_valid_group_name(group)
+        if messages:
+            notify(*({"group": group, "message": message} for group, message in messages.items()))
+
     async def flush(self) -> None:
         self._mailboxes.clear()
         self._groups.clear()
@@ -200,20 +208,21 @@ class PostgresChannelLayer(BaseChannelLayer):  # type: ignore[misc]  # channels 
                     self._groups[group].discard(channel)
 
 
-def notify(envelope: Message) -> None:
-    payload = json.dumps(envelope, default=str)
-    if len(payload.encode()) > PAYLOAD_LIMIT:
-        raise ValueError(f"The message has {len(payload)} bytes, PostgreSQL carries {PAYLOAD_LIMIT}: send ids only.")
+def notify(*envelopes: Message) -> None:
+    payloads = [json.dumps(envelope, default=str) for envelope in envelopes]
+    longest = max(len(payload.encode()) for payload in payloads)
+    if longest > PAYLOAD_LIMIT:
+        raise ValueError(f"The message has {longest} bytes, PostgreSQL carries {PAYLOAD_LIMIT}: send ids only.")
     try:
-        _execute(payload)
+        _execute(payloads)
     except (OperationalError, InterfaceError):
         # Inside a transaction the change is lost as well, and the caller must know.
         if connection.in_atomic_block:
             raise
         connection.close()
-        _execute(payload)
+        _execute(payloads)
 
 
-def _execute(payload: str) -> None:
+def _execute(payloads: list[str]) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, payload])
+        cursor.execute("SELECT pg_notify(%s, payload) FROM unnest(%s::text[]) AS payload", [CHANNEL, payloads])

@@ -14,8 +14,8 @@ from django.db.models.functions import Now
 
 from accounts.models import Team, User
 from deployments import services
-from deployments.engine import followers
 from deployments.engine import observer as observing
+from deployments.engine.following import follower as following
 from deployments.engine.observer import Observer
 from deployments.engine.runner import Outcome, tick
 from deployments.models import Cluster, Deployment
@@ -138,7 +138,7 @@ def test_a_change_in_the_cluster_wakes_the_deployment(
 
 
 def test_a_follower_whose_watch_broke_is_replaced(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    broken, follow = [], followers.follow
+    broken, follow = [], following.follow
 
     def breaks_once(*args: Any, stop: Stop, **kwargs: Any) -> Any:
         if not broken:
@@ -150,7 +150,7 @@ def test_a_follower_whose_watch_broke_is_replaced(cluster: Cluster, monkeypatch:
         now = only.observer.followers.get(cluster.pk)
         return bool(broken) and now is not None and now.stop is not broken[0]
 
-    monkeypatch.setattr(followers, "follow", breaks_once)
+    monkeypatch.setattr(following, "follow", breaks_once)
     with observers(1) as (only,):
         until(is_replaced, "the follower was not replaced")
 

@@ -20,6 +20,7 @@ from tests.targets.works import connection
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch, "BACKOFF_FIRST_SECONDS", 0.01)
     monkeypatch.setattr(watch, "BACKOFF_MOST_SECONDS", 0.05)
+    monkeypatch.setattr(watch, "REFUSED_SECONDS", 0.05)
 
 
 def event(name: str, version: int, kind: str = "ADDED") -> bytes:
@@ -79,7 +80,7 @@ def test_it_begins_with_a_list_and_watches_from_that_version() -> None:
     found, server = notices(Stages([event("a", 11), event("b", 12)]), 3)
     assert found[0] == Relisted("Pod")
     assert changed(found) == ["a", "b"]
-    assert server.asked[0].query == {"limit": "1"}
+    assert server.asked[0].query == {"limit": "500"}
     assert watches(server)[0] == "10"
     assert server.asked[1].query["allowWatchBookmarks"] == "true"
 
@@ -152,14 +153,45 @@ def test_a_silent_server_is_left_and_asked_again() -> None:
     assert time.monotonic() - began < 0.9
 
 
-def test_without_the_right_to_list_it_says_so_and_ends() -> None:
-    stop = Stop()
+def test_without_the_right_it_says_so_once_and_comes_back_when_the_right_is_given() -> None:
+    asked_before: list[Asked] = []
     forbidden = {"kind": "Status", "reason": "Forbidden", "message": 'pods is forbidden: User "x" cannot list'}
-    with serving(lambda asked: (403, forbidden)) as server:
-        found = list(follow(connection(server.url), PODS, stop=stop))
-    [refusal] = found
+    granted = Stages([event("a", 11)])
+
+    def script(asked: Asked) -> tuple[int, Any] | None:
+        asked_before.append(asked)
+        return (403, forbidden) if len(asked_before) < 4 else granted(asked)
+
+    found, _ = notices(script, 3)
+    refusal, relisted, _ = found
     assert isinstance(refusal, Refusal)
     assert "cannot list" in refusal.message
+    assert relisted == Relisted("Pod")
+    assert changed(found) == ["a"]
+
+
+def test_a_list_comes_in_pages_and_tells_what_every_object_shows() -> None:
+    def script(asked: Asked) -> tuple[int, Any] | None:
+        if asked.query.get("watch"):
+            return None
+        items = [json.loads(event(name, 5))["object"] for name in ("a", "b")]
+        number = int(asked.query.get("continue", "0"))
+        meta = {"resourceVersion": "7"} | ({"continue": str(number + 1)} if number < 2 else {})
+        return 200, {"kind": "PodList", "metadata": meta, "items": items}
+
+    [relisted], _ = notices(script, 1)
+    assert isinstance(relisted, Relisted)
+    assert [change.name for change in relisted.objects] == ["a", "b"] * 3
+    assert all(change.sight is not None for change in relisted.objects)
+
+
+def test_lines_that_are_no_events_break_no_watch(caplog: pytest.LogCaptureFixture) -> None:
+    odd = [b"[]\n", b"null\n", b"{}\n", b'{"type": "ADDED"}\n', b'{"type": "ADDED", "object": 7}\n', b"nonsense\n"]
+    deep = b'{"type":"ADDED","object":' + b"[" * 100_000 + b"\n"
+    found, server = notices(Stages([*odd, b"\xff\xfe\n", deep, event("a", 12)]), 2)
+    assert changed(found) == ["a"]
+    assert watches(server) == ["10"]
+    assert caplog.text.count("Passed over an unreadable Pod") == 1
 
 
 def test_it_can_follow_one_namespace() -> None:

@@ -1,77 +1,71 @@
 """What following a cluster tells, and how one line of a watch becomes it. Pure."""
 
 import json
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from msgspec import MsgspecError, Raw, Struct
+
+from deployments.targets.kubernetes import decoding, sightings
+from deployments.targets.kubernetes.decoding import Metadata
 from deployments.targets.kubernetes.objects import labels, metadata, name_of, owner
 from deployments.targets.kubernetes.revisions import TEMPLATE_HASH
+from deployments.targets.kubernetes.sightings import Sight
 
-_EVENT_HEAD = re.compile(
-    r'\{"type":\s*"(?P<type>[A-Z]+)",\s*"object":\s*\{(?:\s*"(?:kind|apiVersion)":\s*"[^"]*",)*\s*"metadata":\s*'
-)
-_decoder = json.JSONDecoder()
+BOOKMARK, ERROR, DELETED = "BOOKMARK", "ERROR", "DELETED"
 
 
-@dataclass(frozen=True, slots=True)
-class WatchedKind:
-    """What to follow, and with which label selector."""
+class WatchedKind(Struct, frozen=True):
+    """What to follow. Without a label selector: not everything that we roll out carries a label of ours."""
 
     api_version: str
     kind: str
-    labels: str = ""
 
 
-DEPLOYMENTS = WatchedKind("apps/v1", "Deployment", "app.kubernetes.io/managed-by=releasemgr")
-STATEFUL_SETS = WatchedKind("apps/v1", "StatefulSet", "app.kubernetes.io/managed-by=releasemgr")
-DAEMON_SETS = WatchedKind("apps/v1", "DaemonSet", "app.kubernetes.io/managed-by=releasemgr")
-JOBS = WatchedKind("batch/v1", "Job", "app.kubernetes.io/managed-by=releasemgr")
-# Pods and ReplicaSets carry no label of ours: that would change the pod template.
+DEPLOYMENTS = WatchedKind("apps/v1", "Deployment")
+STATEFUL_SETS = WatchedKind("apps/v1", "StatefulSet")
+DAEMON_SETS = WatchedKind("apps/v1", "DaemonSet")
+JOBS = WatchedKind("batch/v1", "Job")
 PODS = WatchedKind("v1", "Pod")
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One object was ADDED, MODIFIED or DELETED (`type`).
+class Change(Struct, frozen=True, gc=False):
+    """One object was ADDED, MODIFIED or DELETED (`type`), or was found by a list (LISTED).
 
-    `owner` is the name of the controller that the object belongs to, empty without one. `workload` is the kind and
-    name of what a person deployed: a pod's Deployment rather than its ReplicaSet.
+    `workload` is the kind and name of what a person deployed: a pod's Deployment rather than its ReplicaSet. `sight` is
+    None when the object has a shape that we can't read.
     """
 
     kind: str
     namespace: str
     name: str
-    owner: str
+    version: str
     type: str
     workload: tuple[str, str]
+    sight: Sight | None
 
 
-@dataclass(frozen=True, slots=True)
-class Relisted:
-    """Changes may have been missed before this point (also at the start): look at everything once."""
+class Relisted(Struct, frozen=True):
+    """Everything of the kind that there is now, also at the start; changes before it may have been missed."""
 
     kind: str
+    objects: tuple[Change, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
+class Lost(Struct, frozen=True):
     """The cluster can't be followed now; trying goes on. Told once for each outage."""
 
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Restored:
+class Restored(Struct, frozen=True):
     """Following again after `Lost`; nothing was missed unless `Relisted` comes as well."""
 
     kind: str
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """We may not list and watch this here, or the cluster does not serve it. Following has ended."""
+class Refusal(Struct, frozen=True):
+    """We may not list and watch this here, or the cluster does not serve it. Asked again now and then; told once."""
 
     message: str
 
@@ -79,35 +73,93 @@ class Refusal:
 Notice = Change | Relisted | Lost | Restored | Refusal
 
 
-def decode(line: bytes) -> tuple[str, Mapping[str, Any]]:
-    """Type and metadata of one event. Only the metadata is parsed where the object is written in the usual order."""
-    text = line.decode("utf-8", "replace")
-    head = _EVENT_HEAD.match(text)
-    if head is not None:
-        meta, _ = _decoder.raw_decode(text, head.end())
-        return head["type"], meta
-    event = json.loads(text)
-    return str(event["type"]), metadata(event["object"])
+class Unreadable(ValueError):
+    """A line of a watch that is no event."""
 
 
-def change_of(kind: str, event_type: str, meta: Mapping[str, Any]) -> Change:
-    """The change that an event's metadata tell of."""
-    item = {"metadata": meta}
-    reference = owner(item)
-    owner_name = str(reference.get("name", ""))
-    return Change(
-        kind=kind,
-        namespace=str(meta.get("namespace", "")),
-        name=name_of(item),
-        owner=owner_name,
-        type=event_type,
-        workload=_workload(kind, item, str(reference.get("kind", "")), owner_name),
-    )
+class Reported(Exception):
+    """The cluster ends a watch with an error. `code` is the HTTP status that it means."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
-def _workload(kind: str, item: Mapping[str, Any], owner_kind: str, owner_name: str) -> tuple[str, str]:
-    if owner_kind == "ReplicaSet":
-        suffix = f"-{labels(item).get(TEMPLATE_HASH, '')}"
-        if len(suffix) > 1 and owner_name.endswith(suffix):
-            return "Deployment", owner_name.removesuffix(suffix)
-    return (owner_kind, owner_name) if owner_name else (kind, name_of(item))
+def read_event(kind: str, line: bytes) -> Change:
+    """A bookmark is a change of type BOOKMARK. Raises Unreadable, and Reported for an ERROR."""
+    try:
+        event = decoding.event(kind, line)
+    except (MsgspecError, RecursionError):
+        return _loosely(kind, line)
+    if event.type == ERROR:
+        return _loosely(kind, line)
+    return _change(kind, event.type, event.object)
+
+
+def read_item(kind: str, raw: bytes | Raw) -> Change:
+    """One item of a list. Raises Unreadable."""
+    try:
+        return _change(kind, "LISTED", decoding.item(kind, raw))
+    except (MsgspecError, RecursionError):
+        return _loose_change(kind, "LISTED", _parsed(bytes(raw)))
+
+
+def _change(kind: str, event_type: str, item: decoding.Workload | decoding.Pod) -> Change:
+    meta = item.metadata
+    sight: Sight
+    if isinstance(item, decoding.Pod):
+        workload, sight = _owner(kind, meta), sightings.of_pod(item)
+    else:
+        workload, sight = (kind, meta.name), sightings.of_workload(kind, item)
+    return Change(kind, meta.namespace, meta.name, meta.resource_version, event_type, workload, sight)
+
+
+def _owner(kind: str, meta: Metadata) -> tuple[str, str]:
+    for reference in meta.owner_references or ():
+        if reference.controller:
+            template_hash = meta.labels.template_hash if meta.labels else ""
+            return _deployed(reference.kind, reference.name, template_hash)
+    return kind, meta.name
+
+
+def _deployed(owner_kind: str, owner_name: str, template_hash: str) -> tuple[str, str]:
+    if owner_kind == "ReplicaSet" and template_hash and owner_name.endswith(f"-{template_hash}"):
+        return "Deployment", owner_name.removesuffix(f"-{template_hash}")
+    return owner_kind, owner_name
+
+
+def _loosely(kind: str, line: bytes) -> Change:
+    """Of an event of an unusual shape at least whose it is, so that somebody can look at the object."""
+    event = _parsed(line)
+    item = event.get("object")
+    if not isinstance(item, Mapping):
+        raise Unreadable("It is no event.")
+    if event.get("type") == ERROR:
+        code = item.get("code")
+        raise Reported(code if isinstance(code, int) else 0, str(item.get("message") or ""))
+    return _loose_change(kind, str(event.get("type")), item)
+
+
+def _loose_change(kind: str, event_type: str, item: Mapping[str, Any]) -> Change:
+    meta = metadata(item)
+    version = meta.get("resourceVersion")
+    version = version if isinstance(version, str) else ""
+    if event_type != BOOKMARK and not name_of(item):
+        raise Unreadable("It has no name.")
+    workload = (kind, name_of(item))
+    references = meta.get("ownerReferences")
+    reference = owner(item) if isinstance(references, list) else {}
+    if kind == decoding.POD and reference:
+        owner_kind, owner_name = str(reference.get("kind", "")), str(reference.get("name", ""))
+        workload = _deployed(owner_kind, owner_name, str(labels(item).get(TEMPLATE_HASH, "")))
+    return Change(kind, str(meta.get("namespace", "")), name_of(item), version, event_type, workload, None)
+
+
+def _parsed(data: bytes) -> Mapping[str, Any]:
+    try:
+        parsed = json.loads(data.decode("utf-8", "replace"))
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(str(error)) from None
+    if not isinstance(parsed, Mapping):
+        raise Unreadable("It is no object.")
+    return parsed

@@ -1,10 +1,9 @@
 """Follows one kind of object in a cluster for as long as the caller likes.
 
 The official client's watch ends silently, turns every object into a class and blocks for ever on a silent server.
-This one reads the raw stream, decodes only each object's metadata, and comes back after every kind of interruption.
+This one reads the raw stream, decodes only what a rollout shows, and comes back after every kind of interruption.
 """
 
-import json
 import logging
 import random
 import threading
@@ -14,23 +13,27 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import urllib3
+from msgspec import MsgspecError
 from urllib3.exceptions import HTTPError
 
 from deployments.targets.base import Connection
+from deployments.targets.kubernetes import decoding
 from deployments.targets.kubernetes.changes import (
+    BOOKMARK,
     Change,
     Lost,
     Notice,
     Refusal,
     Relisted,
+    Reported,
     Restored,
+    Unreadable,
     WatchedKind,
-    change_of,
-    decode,
+    read_event,
+    read_item,
 )
-from deployments.targets.kubernetes.cluster import Cluster
+from deployments.targets.kubernetes.cluster import PAGE_SIZE, Cluster
 from deployments.targets.kubernetes.errors import ClusterError, Expired, Forbidden, Unavailable, UnknownKind
-from deployments.targets.kubernetes.objects import metadata
 from deployments.targets.kubernetes.wording import clean
 
 logger = logging.getLogger(__name__)
@@ -42,7 +45,10 @@ WATCH_SECONDS = 300
 BACKOFF_FIRST_SECONDS = 0.2
 BACKOFF_MOST_SECONDS = 30.0
 STEADY_SECONDS = 1.0
+# Somebody has to grant a right before it is worth asking again.
+REFUSED_SECONDS = 30.0
 CHUNK_BYTES = 65_536
+GONE = 410
 MOST_LINE_BYTES = 8 * 1024 * 1024
 
 
@@ -93,7 +99,7 @@ def follow(
     namespace: str | None = None,
     silence_seconds: float = SILENCE_SECONDS,
 ) -> Iterator[Notice]:
-    """Notices for ever, until `stop` is set or the cluster refuses. `namespace` None follows the whole cluster.
+    """Notices for ever, until `stop` is set. `namespace` None follows the whole cluster.
 
     `silence_seconds`: how long nothing at all may come before the connection is opened anew. Raises InvalidKubeconfig;
     every other trouble is a notice.
@@ -107,8 +113,8 @@ def follow(
         except Expired:
             follower.version = ""
         except (Forbidden, UnknownKind) as error:
-            yield Refusal(str(error))
-            return
+            yield from follower.refuse(error)
+            stop.wait(random.uniform(REFUSED_SECONDS / 2, REFUSED_SECONDS))  # noqa: S311 - jitter, not a secret
         except ClusterError as error:
             yield from follower.lose(error)
         # A server that ends each watch at once must not be asked in a tight loop.
@@ -128,20 +134,21 @@ class _Follower:
     silence_seconds: float
     version: str = ""
     is_lost: bool = False
+    is_refused: bool = False
+    has_passed_over: bool = False
 
     def watch_once(self) -> Iterator[Notice]:
         """One watch request from its opening to its end. Whether the cluster is away, the next request tells."""
         cluster = Cluster(self.connection)
         path: str = cluster.resource(self.watched.api_version, self.watched.kind).path(namespace=self.namespace)
         if not self.version:
-            self.version = self._list_version(cluster, path)
-            yield Relisted(self.watched.kind)
+            yield self._list(cluster, path)
+            self.is_refused = False
         query = [
             ("watch", "true"),
             ("allowWatchBookmarks", "true"),
             ("resourceVersion", self.version),
             ("timeoutSeconds", str(WATCH_SECONDS)),
-            *_selector(self.watched),
         ]
         timeouts = (CONNECT_SECONDS, self.silence_seconds)
         response = cluster.open_stream(f"watch {self.watched.kind}", path, query, timeouts)
@@ -150,30 +157,65 @@ class _Follower:
             for line in _lines(response):
                 if self.stop.is_set():
                     return
-                yield from self._take(line)
+                change = self._take(line)
+                if change is not None:
+                    yield change
 
     def lose(self, error: ClusterError) -> Iterator[Notice]:
         if not self.is_lost:
             self.is_lost = True
             yield Lost(str(error))
 
+    def refuse(self, error: ClusterError) -> Iterator[Notice]:
+        # What happens until the right is back goes unseen.
+        self.version = ""
+        if not self.is_refused:
+            self.is_refused = True
+            yield Refusal(str(error))
+
     def _restored(self) -> Iterator[Notice]:
         if self.is_lost:
             self.is_lost = False
             yield Restored(self.watched.kind)
 
-    def _take(self, line: bytes) -> Iterator[Change]:
-        event_type, meta = decode(line)
-        if event_type == "ERROR":
-            raise _reported(self.watched, line)
-        self.version = str(meta.get("resourceVersion", self.version))
-        if event_type != "BOOKMARK":
-            yield change_of(self.watched.kind, event_type, meta)
+    def _take(self, line: bytes) -> Change | None:
+        try:
+            change = read_event(self.watched.kind, line)
+        except Reported as error:
+            told = f"Could not watch {self.watched.kind}: {clean(str(error))}"
+            raise Expired(told) if error.code == GONE else Unavailable(told) from None
+        except Unreadable as error:
+            self._pass_over(error)
+            return None
+        self.version = change.version or self.version
+        return None if change.type == BOOKMARK else change
 
-    def _list_version(self, cluster: Cluster, path: str) -> str:
-        # One object is enough: the list's resourceVersion is that of the whole, and the caller looks at the objects.
-        answer = cluster.read(f"list {self.watched.kind}", path, [("limit", "1"), *_selector(self.watched)])
-        return str(metadata(answer).get("resourceVersion", ""))
+    def _list(self, cluster: Cluster, path: str) -> Relisted:
+        found: list[Change] = []
+        query = [("limit", str(PAGE_SIZE))]
+        while True:
+            page = self._page(cluster.read_bytes(f"list {self.watched.kind}", path, query))
+            for raw in page.items or ():
+                try:
+                    found.append(read_item(self.watched.kind, raw))
+                except Unreadable as error:
+                    self._pass_over(error)
+            if not page.metadata.next_page or self.stop.is_set():
+                self.version = page.metadata.resource_version
+                return Relisted(self.watched.kind, tuple(found))
+            query = [("limit", str(PAGE_SIZE)), ("continue", page.metadata.next_page)]
+
+    def _page(self, data: bytes) -> decoding.Page:
+        try:
+            return decoding.page(data)
+        except (MsgspecError, RecursionError):
+            raise Unavailable(f"Could not list {self.watched.kind}: the cluster's answer is no list.") from None
+
+    def _pass_over(self, error: Unreadable) -> None:
+        """Told once: a server that sends much of it must not fill the log."""
+        if not self.has_passed_over:
+            self.has_passed_over = True
+            logger.warning("Passed over an unreadable %s: %s", self.watched.kind, clean(str(error)))
 
 
 def _lines(response: urllib3.HTTPResponse) -> Iterator[bytes]:
@@ -191,16 +233,6 @@ def _lines(response: urllib3.HTTPResponse) -> Iterator[bytes]:
         yield from (line for line in lines if line.strip())
         if len(rest) > MOST_LINE_BYTES:
             raise Unavailable(f"A watch sent more than {MOST_LINE_BYTES} bytes without a line break.")
-
-
-def _reported(watched: WatchedKind, line: bytes) -> ClusterError:
-    status = json.loads(line)["object"]
-    told = f"Could not watch {watched.kind}: {clean(status.get('message'))}"
-    return Expired(told) if status.get("code") == 410 else Unavailable(told)
-
-
-def _selector(watched: WatchedKind) -> list[tuple[str, str]]:
-    return [("labelSelector", watched.labels)] if watched.labels else []
 
 
 def _backoff(troubles: int) -> float:
