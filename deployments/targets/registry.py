@@ -8,6 +8,7 @@ from deployments.targets.base import Target
 ADAPTERS = {
     "manifests": "deployments.targets.kubernetes.manifests:ManifestsTarget",
     "images": "deployments.targets.kubernetes.images:ImagesTarget",
+    "helm": "deployments.targets.helm.adapter:HelmTarget",
 }
 
 

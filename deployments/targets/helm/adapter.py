@@ -1,0 +1,86 @@
+"""Targets of kind `helm`: a chart, rendered by Helm against the cluster, and brought out by Helm as it was judged.
+
+The preflight turns chart and values into objects, which are stored with the deployment. From then on they are the
+release: Helm gets them as a chart of finished objects. So what was judged and shown is what is applied, whatever a
+`lookup` or a random password would come to the second time, and a rollback needs neither chart nor repository.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from deployments.targets.base import Errored, Failed, InvalidContent, Manifest, StepResult, Succeeded, Work
+from deployments.targets.helm import download, process, releases, rendering, repositories
+from deployments.targets.kubernetes import preflight
+from deployments.targets.kubernetes.cluster import Cluster
+from deployments.targets.kubernetes.manifests import ManifestsTarget, answering
+
+
+@dataclass(frozen=True)
+class HelmTarget:
+    """Rollouts of a chart's workloads are judged as those of manifests are."""
+
+    rollout: ManifestsTarget = field(default_factory=ManifestsTarget)
+
+    def render(self, work: Work) -> tuple[Manifest, ...]:
+        """Nothing yet: the chart is fetched and rendered at the preflight. Raises InvalidContent without a chart."""
+        if not work.chart:
+            raise InvalidContent(["The release holds no chart, and this target is made from one."])
+        problems = rendering.problems_of(work)
+        if problems:
+            raise InvalidContent(problems)
+        return ()
+
+    def stamp(self, work: Work) -> tuple[Manifest, ...]:
+        return rendering.stamp(work)
+
+    def preflight(self, work: Work) -> StepResult:
+        return answering(work, _preflight, needs_objects=False)
+
+    def apply(self, work: Work) -> StepResult:
+        return answering(work, releases.bring_out)
+
+    def observe(self, work: Work, *, checkpoint: Mapping[str, Any], now: datetime) -> StepResult:
+        return self.rollout.observe(_without_hooks(work), checkpoint=checkpoint, now=now)
+
+    def evidence(self, work: Work) -> Mapping[str, Any]:
+        return self.rollout.evidence(_without_hooks(work))
+
+
+def _preflight(cluster: Cluster, work: Work) -> StepResult:
+    releases.refuse_if_newer(releases.newest_of(cluster, work), work)
+    if work.objects:
+        items: Sequence[Manifest] = work.objects
+        told = "Brings back the objects that Helm applied then."
+    else:
+        try:
+            items, told = _rendered(cluster, work)
+        except InvalidContent as error:
+            return Failed(" ".join(error.problems), evidence={"problems": list(error.problems)})
+        except download.Refused as error:
+            return Failed(str(error))
+        except (download.Unavailable, process.HelmGone) as error:
+            return Errored(str(error))
+        except process.HelmFailed as error:
+            return releases.verdict_on(error, work, "render the chart")
+    ready = replace(work, objects=items)
+    missing = releases.missing_rights(cluster, ready)
+    result = preflight.preflight(cluster, _without_hooks(ready))
+    if missing and isinstance(result, Succeeded | Failed):
+        problems = [missing, *([result.message] if isinstance(result, Failed) else [])]
+        return Failed(" ".join(problems), evidence={"problems": problems})
+    if isinstance(result, Succeeded):
+        return replace(result, log=(told, *result.log), objects=tuple(items))
+    return result
+
+
+def _rendered(cluster: Cluster, work: Work) -> tuple[tuple[Manifest, ...], str]:
+    archive = repositories.archive_of(work.chart or {})
+    found = process.render(releases.request(cluster, work, archive))
+    return rendering.objects_of(found, work), f"Rendered the chart {found['name']} {found['version']}."
+
+
+def _without_hooks(work: Work) -> Work:
+    """Hooks are Helm's own business: made anew each time, and gone afterwards where they say so."""
+    return replace(work, objects=[item for item in work.objects if not rendering.is_hook(item)])

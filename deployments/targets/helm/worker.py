@@ -1,0 +1,120 @@
+"""Helm itself: `python -m deployments.targets.helm.worker`, one request as a line of JSON in, one answer as JSON out.
+
+The library is a Go runtime, which a forked process must never inherit: it may be imported here and nowhere else. The
+kubeconfig comes with the request and stays in memory. Standard input stays open as long as the caller lives; when it
+ends, so does this process, whatever Helm is doing: nobody would hear of its end.
+"""
+
+import base64
+import contextlib
+import json
+import os
+import re
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import helm_python as helm
+
+# As Helm itself cuts what templates wrote into documents.
+_DOCUMENTS = re.compile(r"(?:^|\s*\n)---\s*")
+_NOTES = "NOTES.txt"
+HOOK = "helm.sh/hook"
+KEPT_REVISIONS = 10
+
+
+def main() -> int:
+    request = json.loads(sys.stdin.buffer.readline())
+    threading.Thread(target=_die_with_the_caller, daemon=True).start()
+    try:
+        answer = {"ok": _ACTIONS[request["action"]](request)}
+    except helm.HelmError as error:
+        answer = {"error": {"kind": type(error).__name__, "message": str(error)}}
+    sys.stdout.write(json.dumps(answer))
+    sys.stdout.flush()
+    # Go's threads may still be busy closing connections; nothing of ours is left to do.
+    os._exit(0)
+
+
+def _die_with_the_caller() -> None:
+    sys.stdin.buffer.read()
+    os._exit(1)
+
+
+@contextlib.contextmanager
+def _config(request: Mapping[str, Any]) -> Iterator[helm.Config]:
+    text = json.dumps(request["kubeconfig"])
+    if not hasattr(os, "memfd_create"):
+        # Helm's own temporary file, in the private directory that the caller made and removes.
+        with helm.Config(kubeconfig_content=text, namespace=request["namespace"]) as config:
+            yield config
+        return
+    descriptor = os.memfd_create("kubeconfig")
+    os.write(descriptor, text.encode())
+    with helm.Config(kubeconfig_path=f"/proc/self/fd/{descriptor}", namespace=request["namespace"]) as config:
+        yield config
+
+
+def _render(request: Mapping[str, Any]) -> dict[str, Any]:
+    """What the chart comes to in this cluster now; nothing is changed. Hooks stand beside the other objects."""
+    name, values, is_upgrade = request["release"], request["values"], request["is_upgrade"]
+    with helm.Chart.load_archive(base64.b64decode(request["chart"])) as chart, _config(request) as config:
+        if is_upgrade:
+            release = config.upgrade(chart, name, values, dry_run="server", reset_values=True)
+        else:
+            release = config.install(chart, name, values, dry_run="server")
+        # The summary of a dry run leaves the hooks out.
+        files = config.render(
+            chart,
+            values,
+            name=name,
+            namespace=request["namespace"],
+            revision=release["revision"],
+            is_install=not is_upgrade,
+            is_upgrade=is_upgrade,
+        )
+        every = [item for path, text in files.items() if not path.endswith(_NOTES) for item in _objects(text)]
+        return {
+            "name": chart.name,
+            "version": chart.version,
+            "objects": _objects(release["manifest"]),
+            "hooks": [item for item in every if HOOK in _annotations(item)],
+            "crds": [item for found in chart.crds for item in _objects(found["data"])] if not is_upgrade else [],
+        }
+
+
+def _objects(text: str) -> list[dict[str, Any]]:
+    """Parsed by Go's YAML, as Helm will parse it: Python's reads a bare `on` or `1e3` differently."""
+    documents = (document for document in _DOCUMENTS.split(text) if document.strip())
+    return [found for document in documents if (found := helm.values_from_yaml(document))]
+
+
+def _annotations(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    metadata = item.get("metadata")
+    found = metadata.get("annotations") if isinstance(metadata, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
+
+
+def _apply(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Installs or upgrades, waiting for hooks only: the engine watches the rollout itself."""
+    options = {
+        "wait": "hookOnly",
+        "timeout": request["timeout_seconds"],
+        "description": request["description"],
+        "labels": request["labels"],
+    }
+    with helm.Chart.load_archive(base64.b64decode(request["chart"])) as chart, _config(request) as config:
+        if request["is_upgrade"]:
+            options |= {"reset_values": True, "max_history": KEPT_REVISIONS}
+            release = config.upgrade(chart, request["release"], request["values"], **options)
+        else:
+            release = config.install(chart, request["release"], request["values"], **options)
+    return {"revision": release["revision"], "status": release["status"]}
+
+
+_ACTIONS = {"render": _render, "apply": _apply}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,293 @@
+"""Charts brought out by the real Helm, over the sandbox cluster."""
+
+import base64
+import dataclasses
+import gzip
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from deployments.sandbox.server import SandboxServer
+from deployments.targets.base import Errored, Failed, InvalidContent, Running, StepResult, Succeeded, Target, Work
+from deployments.targets.helm import process, rendering, storage
+from deployments.targets.kubernetes.cluster import Cluster
+from deployments.targets.registry import get_target
+from tests.targets import charts, works
+from tests.targets.conftest import SPEED, Place
+from tests.targets.test_contract import live, replica_sets, settle
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[SandboxServer]:
+    """Helm sends its token only over TLS."""
+    with SandboxServer(speed=SPEED, tls=True) as server:
+        yield server
+
+
+@pytest.fixture
+def target() -> Target:
+    return get_target("helm")
+
+
+@pytest.fixture
+def work(place: Place) -> Callable[..., Work]:
+    def make(**changes: Any) -> Work:
+        number = changes.pop("number", 1)
+        values = {"manifests": (), "images": {}, "deployment_id": f"d-{number}", "sequence": number}
+        return place.work(**(values | {"chart": charts.inline()} | changes))
+
+    return make
+
+
+def prepared(target: Target, work: Work) -> Work:
+    result = target.preflight(work)
+    assert isinstance(result, Succeeded), result
+    assert result.objects is not None
+    return dataclasses.replace(work, objects=result.objects)
+
+
+def deployed(target: Target, work: Work) -> Work:
+    ready = prepared(target, work)
+    result = target.apply(ready)
+    assert isinstance(result, Succeeded), result
+    assert isinstance(settle(target, ready), Succeeded)
+    return ready
+
+
+def newest(place: Place) -> storage.Revision:
+    found = storage.newest(Cluster(place.connection()), place.namespace, "web")
+    assert found is not None
+    return found
+
+
+def refused(result: StepResult) -> str:
+    assert isinstance(result, Failed), result
+    return result.message
+
+
+def object_of(work: Work, kind: str) -> Mapping[str, Any]:
+    return next(item for item in work.objects if item["kind"] == kind)
+
+
+def test_a_chart_goes_out_with_values_and_the_targets_over_them(
+    target: Target, work: Callable[..., Work], place: Place
+) -> None:
+    overrides = {"values": {"replicas": 1}, "env": {"COLOUR": "blue"}}
+    ready = deployed(target, work(values={"image": "registry.example/web:2.0.0", "replicas": 5}, overrides=overrides))
+    found = live(place)
+    container = found["spec"]["template"]["spec"]["containers"][0]
+    assert (found["spec"]["replicas"], container["image"]) == (1, "registry.example/web:2.0.0")
+    assert container["env"] == [{"name": "COLOUR", "value": "blue"}]
+    assert found["metadata"]["labels"]["app.kubernetes.io/managed-by"] == "Helm"
+    assert found["metadata"]["annotations"]["releasemgr.dev/deployment"] == "d-1"
+    assert {entry["manager"] for entry in found["metadata"]["managedFields"] if entry["operation"] == "Apply"} == {
+        "releasemgr"
+    }
+    revision = newest(place)
+    assert (revision.number, revision.status, revision.deployment_id) == (1, "deployed", "d-1")
+    assert "deployment d-1" in revision.description()
+    assert not [item for item in ready.objects if item["kind"] == "Pod"]
+
+
+def test_what_was_judged_is_what_is_applied(target: Target, work: Callable[..., Work], place: Place) -> None:
+    """A random value would come out differently if the chart were rendered again; and Go's YAML is not Python's."""
+    ready = deployed(target, work())
+    stored = object_of(ready, "ConfigMap")["data"]
+    applied = place.request("GET", place.path("configmaps", "web", api="api/v1"))["data"]
+    assert applied == stored
+    assert (stored["switch"], stored["exponent"], stored["template"]) == ("on", "1e3", "{{ .Values.kept }}")
+
+
+def test_a_rollback_brings_the_very_objects_back(target: Target, work: Callable[..., Work], place: Place) -> None:
+    first = deployed(target, work())
+    deployed(target, work(number=2, values={"image": "registry.example/web:2.0.0"}))
+    gone = {"repository": "https://charts.example.com", "name": "web", "version": "0.1.0"}
+    back = dataclasses.replace(first, deployment_id="d-3", sequence=3, is_rollback=True, chart=gone)
+    deployed(target, dataclasses.replace(back, objects=target.stamp(back)))
+    assert live(place)["spec"]["template"]["spec"]["containers"][0]["image"] == "registry.example/web:1.0.0"
+    assert len(replica_sets(place)) == 2
+    assert newest(place).number == 3
+
+
+def test_applying_again_after_a_crash_makes_no_second_revision(
+    target: Target, work: Callable[..., Work], place: Place
+) -> None:
+    ready = deployed(target, work())
+    again = target.apply(ready)
+    assert isinstance(again, Succeeded)
+    assert "already" in again.message
+    assert newest(place).number == 1
+
+
+def test_a_newer_deployment_is_never_overwritten(target: Target, work: Callable[..., Work], place: Place) -> None:
+    stale = prepared(target, work())
+    deployed(target, work(number=2, values={"image": "registry.example/web:2.0.0"}))
+    assert "newer deployment (number 2)" in refused(target.apply(stale))
+    assert "newer deployment (number 2)" in refused(target.preflight(stale))
+    assert newest(place).number == 1
+
+
+@pytest.mark.parametrize("former", [False, True], ids=["install", "upgrade"])
+def test_a_release_left_pending_by_a_killed_helm_is_repaired(
+    target: Target, work: Callable[..., Work], place: Place, former: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if former:
+        deployed(target, work())
+    slow = prepared(target, work(number=2, values={"migrate": "registry.example/migrate:slow"}))
+    started: list[subprocess.Popen[bytes]] = []
+    start = process._start
+    monkeypatch.setattr(process, "_start", lambda directory: started.append(start(directory)) or started[-1])
+    results: list[StepResult] = []
+    thread = threading.Thread(target=lambda: results.append(target.apply(slow)))
+    thread.start()
+    until = time.monotonic() + 10
+    while not _has_job(place) and time.monotonic() < until:
+        time.sleep(0.02)
+    os.kill(started[-1].pid, signal.SIGKILL)
+    thread.join()
+    assert isinstance(results[0], Errored), results
+    assert newest(place).is_pending
+
+    again = target.apply(slow)
+    assert isinstance(again, Succeeded), again
+    assert "was left pending-" in again.log[0]
+    assert isinstance(settle(target, slow), Succeeded)
+    assert newest(place).status == "deployed"
+
+
+def _has_job(place: Place) -> bool:
+    return bool(place.request("GET", place.path("jobs", api="apis/batch/v1"))["items"])
+
+
+def test_helm_ends_with_the_worker_that_asked(work: Callable[..., Work]) -> None:
+    """As after kill -9 of the worker: its end of the pipe closes, and nobody waits for an answer."""
+    helm = process._start("/tmp")
+    assert helm.stdin is not None and helm.stdout is not None
+    helm.stdin.write(json.dumps({"action": "render", "kubeconfig": {}, "chart": "", "namespace": "x"}).encode())
+    helm.stdin.close()
+    assert helm.wait(timeout=10) != 0
+    helm.stdout.close()
+
+
+def test_somebody_elses_helm_at_work_is_waited_for(target: Target, work: Callable[..., Work], place: Place) -> None:
+    ready = prepared(target, work())
+    _given_pending(place, at=int(time.time()))
+    waiting = target.apply(ready)
+    assert isinstance(waiting, Running)
+    assert "Somebody else's Helm" in waiting.message
+    _given_pending(place, at=int(time.time()) - 3600)
+    assert isinstance(target.apply(ready), Succeeded)
+
+
+def _given_pending(place: Place, *, at: int) -> None:
+    record = {"name": "web", "namespace": place.namespace, "version": 1, "info": {"status": "pending-install"}}
+    record |= {"chart": {"metadata": {"name": "web", "version": "0", "apiVersion": "v2"}}, "manifest": ""}
+    packed = base64.b64encode(gzip.compress(json.dumps(record).encode()))
+    labels = {"owner": "helm", "name": "web", "version": "1", "status": "pending-install", "createdAt": str(at)}
+    place.request(
+        "PATCH",
+        place.path("secrets", "sh.helm.release.v1.web.v1", api="api/v1"),
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "type": "helm.sh/release.v1",
+            "metadata": {"name": "sh.helm.release.v1.web.v1", "labels": labels},
+            "data": {"release": base64.b64encode(packed).decode()},
+        },
+        fieldManager="helm",
+        force="true",
+    )
+
+
+def test_a_failing_hook_is_a_verdict(target: Target, work: Callable[..., Work], place: Place) -> None:
+    ready = prepared(target, work(values={"migrate": "registry.example/migrate:fail"}))
+    assert "migrate" in refused(target.apply(ready))
+    assert newest(place).status == "failed"
+
+
+def test_a_crash_loop_is_seen(target: Target, work: Callable[..., Work]) -> None:
+    ready = prepared(target, work(values={"image": "registry.example/web:2-crash"}))
+    assert isinstance(target.apply(ready), Succeeded)
+    assert "CrashLoopBackOff" in refused(settle(target, ready, seconds_per_look=5.0))
+
+
+def test_values_that_the_chart_refuses_are_told(target: Target, work: Callable[..., Work]) -> None:
+    assert "image is needed" in refused(target.preflight(work(values={"image": None})))
+
+
+def test_guardrails_judge_what_the_chart_renders(target: Target, work: Callable[..., Work], place: Place) -> None:
+    role = "apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\nmetadata: {name: all}\n"
+    chart = charts.inline(files={"templates/role.yaml": role})
+    assert "ClusterRole all" in refused(target.preflight(work(chart=chart)))
+    hook = charts.HOOK.replace("restartPolicy: Never", "restartPolicy: Never\n      hostNetwork: true")
+    chart = charts.inline(files={"templates/hook.yaml": hook})
+    assert "hostNetwork" in refused(target.preflight(work(chart=chart, values={"migrate": "registry.example/m:1"})))
+    crd = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: a.example.com}\n"
+    assert "a.example.com" in refused(target.preflight(work(chart=charts.inline(files={"crds/a.yaml": crd}))))
+    other = charts.WORKLOAD.replace("  name: {{ .Release.Name }}\nspec", "  name: web\n  namespace: other\nspec")
+    chart = charts.inline(files={"templates/workload.yaml": other})
+    assert "namespace “other”" in refused(target.preflight(work(chart=chart)))
+    assert not [written for written in place.writes() if place.namespace in written]
+
+
+def test_no_secret_in_a_sentence(target: Target, work: Callable[..., Work]) -> None:
+    leaky = '{{ fail (printf "no: %s" .Values.password) }}'
+    chart = charts.inline(files={"templates/leaky.yaml": leaky})
+    told = refused(target.preflight(work(chart=chart, values={"password": "canary-7f3a"})))
+    assert "canary" not in told
+    assert "no: •••" in told
+
+
+def test_no_secret_in_the_arguments_or_surroundings_of_helm(
+    target: Target, work: Callable[..., Work], place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SECRET_KEY", "canary-env")
+    seen: list[Any] = []
+    popen = subprocess.Popen
+    monkeypatch.setattr(
+        subprocess, "Popen", lambda *args, **kwargs: seen.append((args, kwargs)) or popen(*args, **kwargs)
+    )
+    deployed(target, work())
+    assert seen
+    token = place.connection().kubeconfig["users"][0]["user"]["token"]
+    assert token not in repr(seen)
+    assert "canary" not in repr(seen)
+
+
+def test_helm_that_hangs_is_stopped(target: Target, work: Callable[..., Work], monkeypatch: pytest.MonkeyPatch) -> None:
+    ready = prepared(target, work(values={"migrate": "registry.example/migrate:unready"}))
+    monkeypatch.setattr(process, "APPLY_SECONDS", 1.0)
+    result = target.apply(ready)
+    assert isinstance(result, Errored)
+    assert "took longer than 1 s" in result.message
+
+
+def test_a_cluster_without_tls_is_refused(target: Target) -> None:
+    with SandboxServer(speed=SPEED) as server:
+        place = Place(server, "default")
+        told = refused(target.preflight(place.work(manifests=(), images={}, chart=charts.inline())))
+    assert "over TLS only" in told
+
+
+def test_a_cluster_that_is_away_is_asked_again(target: Target) -> None:
+    assert isinstance(target.preflight(works.work(manifests=(), chart=charts.inline())), Errored)
+
+
+def test_a_release_without_a_chart_is_refused(target: Target) -> None:
+    with pytest.raises(InvalidContent, match="holds no chart"):
+        target.render(works.work(manifests=()))
+
+
+def test_values_are_merged_as_helm_does() -> None:
+    over = {"a": {"b": None, "d": [3]}, "e": {"f": 1}}
+    assert rendering.merged({"a": {"b": 1, "c": 2, "d": [1, 2]}, "e": "text"}, over) == {
+        "a": {"b": None, "c": 2, "d": [3]},
+        "e": {"f": 1},
+    }
