@@ -55,7 +55,7 @@ def facts(deployment: Deployment) -> dict[str, Any]:
         "environment": deployment.environment.name,
         "kind": deployment.kind,
         "digest": deployment.release_digest,
-    }
+    } | ({"part_of": str(deployment.part_of_id)} if deployment.part_of_id else {})
 
 
 def move_step(step: Step, *, to: StepStatus, **fields: Any) -> None:
@@ -87,6 +87,10 @@ def move_bake(bake: Bake, *, to: BakeStatus, message: str, **fields: Any) -> Non
 def announce(deployment: Deployment) -> None:
     """Tell open pages, once the transaction commits."""
     live.changed(f"deployment.{deployment.pk}")
+    if deployment.part_of_id is not None:
+        live.changed(f"deployment.{deployment.part_of_id}")
+    if deployment.train_id is not None:
+        live.changed(f"train.{deployment.train_id}")
     live.changed("board")
     live.changed("deployments")
 

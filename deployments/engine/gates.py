@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils.timesince import timeuntil
 
-from deployments.models import Deployment
+from deployments.models import Deployment, Target
 from deployments.selectors.deployments import LONG
 from deployments.statuses import DeploymentKind, DeploymentStatus
 from releases.approvals import weigh
@@ -45,7 +45,12 @@ Ask = Callable[[Deployment, datetime], Gate | None]
 
 def ask_gates(deployment: Deployment, now: datetime) -> list[Gate]:
     """Every gate that has something to say. A rollback waits for nothing but its turn and its time."""
-    asks = (schedule, turn) if deployment.is_rollback else (content, schedule, promotion, approvals, turn)
+    asks: tuple[Ask, ...] = (content, schedule, promotion, approvals, turn)
+    if deployment.is_rollback:
+        asks = (schedule, turn)
+    elif deployment.part_of_id is not None:
+        # The rest was asked of the deployment that leads it.
+        asks = (content, turn)
     return [gate for ask in asks if (gate := ask(deployment, now)) is not None]
 
 
@@ -81,6 +86,8 @@ def promotion(deployment: Deployment, now: datetime) -> Gate | None:
         environment=required,
         release_digest=deployment.release_digest,
         status=DeploymentStatus.SUCCEEDED,
+        # Of several targets there one is not enough.
+        part_of__isnull=True,
     )
     succeeded_at = proofs.order_by("completed_at").values_list("completed_at", flat=True).first()
     if succeeded_at is None:
@@ -110,7 +117,7 @@ def approvals(deployment: Deployment, now: datetime) -> Gate | None:
 
 def turn(deployment: Deployment, now: datetime) -> Gate | None:
     """One at a time in a target; rollbacks go first, then whoever asked first and waits for nothing else."""
-    running = Deployment.objects.filter(target=deployment.target_id, status=DeploymentStatus.IN_PROGRESS)
+    running = _rivals(deployment).filter(status=DeploymentStatus.IN_PROGRESS)
     # A page may ask in the very moment in which it starts: nobody waits for themselves.
     first = running.exclude(pk=deployment.pk).select_related("release__application").defer(*LONG).first()
     if first is None and not deployment.is_rollback:
@@ -120,8 +127,26 @@ def turn(deployment: Deployment, now: datetime) -> Gate | None:
     return Gate("turn", open=False, sentence=f"Waits for its turn: {first.release} goes first.")
 
 
+def _rivals(deployment: Deployment) -> QuerySet[Deployment]:
+    """Those that take turns with it: in its target, and the leading ones wherever they would lead.
+
+    Two that lead from different targets (their order was changed meanwhile) would wait for each other's parts.
+    """
+    here = Q(target=deployment.target_id)
+    if deployment.part_of_id is None and not _stands_alone(deployment):
+        place = Target.objects.filter(application=deployment.application_id, environment=deployment.environment_id)
+        here |= Q(target__in=place, part_of__isnull=True)
+    return Deployment.objects.filter(here)
+
+
+def _stands_alone(deployment: Deployment) -> bool:
+    """It takes one target back while the others are still on their way."""
+    undone = deployment.rolls_back
+    return undone is not None and undone.part_of_id is not None
+
+
 def _ahead(deployment: Deployment) -> Deployment | None:
-    pending = Deployment.objects.filter(target=deployment.target_id, status=DeploymentStatus.PENDING)
+    pending = _rivals(deployment).filter(status=DeploymentStatus.PENDING)
     earlier = Q(created_at__lt=deployment.created_at) | Q(created_at=deployment.created_at, pk__lt=deployment.pk)
     others = pending.filter(earlier | Q(kind=DeploymentKind.ROLLBACK)).exclude(pk=deployment.pk)
     # Woken, so what its gates said last may no longer hold: it looks first.

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Now
 
 from deployments.models.places import Target
@@ -19,7 +19,12 @@ class DeploymentQuerySet(models.QuerySet["Deployment"]):
 
     def ran_well(self) -> "DeploymentQuerySet":
         """Succeeded, even when taken back later; what failed and was rolled back carries its error."""
-        return self.filter(status__in=(DeploymentStatus.SUCCEEDED, DeploymentStatus.ROLLED_BACK), error_message="")
+        well = Q(status__in=(DeploymentStatus.SUCCEEDED, DeploymentStatus.ROLLED_BACK), error_message="")
+        return self.filter(well | _stopped_further_on())
+
+    def stands(self) -> "DeploymentQuerySet":
+        """Brought its own target up, and has not been taken back."""
+        return self.filter(Q(status=DeploymentStatus.SUCCEEDED) | _stopped_further_on())
 
     def due(self) -> "DeploymentQuerySet":
         """Open, and woken or its timer run out. By the database's clock, as everything about leases (decision 0006)."""
@@ -28,6 +33,13 @@ class DeploymentQuerySet(models.QuerySet["Deployment"]):
     def unclaimed(self) -> "DeploymentQuerySet":
         """Held by no living worker."""
         return self.filter(Q(claimed_until__isnull=True) | Q(claimed_until__lt=Now()))
+
+
+def _stopped_further_on() -> Q:
+    """Its own target was done when it failed or was cancelled in a further one, and nobody brought that back."""
+    ended = Q(status__in=(DeploymentStatus.FAILED, DeploymentStatus.CANCELLED))
+    led = Step.objects.filter(deployment=OuterRef("pk"), name=StepName.WAVES, started_at__isnull=False)
+    return ended & Exists(led) & ~Exists(Deployment.objects.filter(rolls_back=OuterRef("pk")))
 
 
 class Deployment(Identified):

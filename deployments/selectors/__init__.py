@@ -24,6 +24,7 @@ from deployments.selectors.places import (
     get_target,
     target_list,
     target_of,
+    targets_for,
 )
 
 __all__ = [
@@ -51,4 +52,5 @@ __all__ = [
     "search_deployments",
     "target_list",
     "target_of",
+    "targets_for",
 ]

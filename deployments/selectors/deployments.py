@@ -92,7 +92,8 @@ def log_page(deployment: Deployment, *, before: int | None = None, size: int = L
 def last_good(target: Target, *, before: Deployment) -> Deployment | None:
     """The latest deployment before `before` that brought another release up here for good."""
     good = (
-        Deployment.objects.filter(target=target, status=DeploymentStatus.SUCCEEDED)
+        Deployment.objects.stands()
+        .filter(target=target)
         .select_related("release")
         .exclude(pk=before.pk)
         .exclude(release_id=before.release_id)
@@ -129,7 +130,8 @@ def rollback_choices(deployment: Deployment, limit: int = 20) -> list[Deployment
 def running_now(targets: Iterable[Target]) -> dict[UUID, Deployment]:
     """Target id → the deployment whose release runs there, as far as we brought it."""
     rows = (
-        Deployment.objects.filter(target__in=list(targets), status=DeploymentStatus.SUCCEEDED)
+        Deployment.objects.stands()
+        .filter(target__in=list(targets))
         .order_by("target_id", "-sequence")
         .distinct("target_id")
         .select_related("release__application", "deployed_by")

@@ -45,7 +45,7 @@ def target_list(actor: Actor) -> QuerySet[Target]:
         visible_targets(actor)
         .select_related("application__team", "environment", "cluster")
         .defer(*SECRETS_OF_TARGET)
-        .order_by("environment__position", "environment__name", "application__name", "id")
+        .order_by("environment__position", "environment__name", "application__name", "wave", "created_at", "id")
     )
 
 
@@ -67,14 +67,16 @@ def targets_of(application: Application, environment: Environment) -> QuerySet[T
 
 
 def target_of(application: Application, environment: Environment) -> Target:
-    """Where the application runs in the environment: of several targets the one that goes first.
+    """Where the application runs in the environment: of several targets the one that goes first. Raises Invalid."""
+    return targets_for(application, environment)[0]
 
-    Raises Invalid when nobody has set that up.
-    """
-    target = targets_of(application, environment).first()
-    if target is None:
+
+def targets_for(application: Application, environment: Environment) -> list[Target]:
+    """Those of `targets_of`, at least one. Raises Invalid when nobody has set that up."""
+    targets = list(targets_of(application, environment))
+    if not targets:
         raise Invalid(
             f"{application} has no target in {environment}: an administrator must say which cluster and namespace.",
             details={"environment": [f"No target in {environment}."]},
         )
-    return target
+    return targets

@@ -9,9 +9,10 @@ from deployments.models import Deployment, Target
 from deployments.services.access import require_deploy
 from deployments.services.deployments import start_deployment
 from deployments.services.planning import TICK
-from deployments.statuses import RETRYABLE, DeploymentKind
+from deployments.services.waves import require_lead
+from deployments.statuses import RETRYABLE, DeploymentKind, DeploymentStatus
 from deployments.transitions import announce, facts
-from releasemgr.core.actors import Actor
+from releasemgr.core.actors import SYSTEM, Actor
 from releasemgr.core.errors import WrongState
 from releasemgr.core.queue import enqueue
 
@@ -20,6 +21,7 @@ from releasemgr.core.queue import enqueue
 def cancel_deployment(*, actor: Actor, deployment: Deployment) -> Deployment:
     """Ask for it to stop; the engine ends it at the next safe point. Asking twice changes nothing."""
     require_deploy(actor, deployment.target)
+    require_lead(deployment)
     locked = Deployment.objects.select_for_update(of=("self",)).get(pk=deployment.pk)
     deployment.status, deployment.cancel_requested_at = locked.status, locked.cancel_requested_at
     if not deployment.is_open:
@@ -32,6 +34,7 @@ def cancel_deployment(*, actor: Actor, deployment: Deployment) -> Deployment:
 
 
 def ask_to_cancel(actor: Actor, deployment: Deployment) -> None:
+    """With its parts, in the caller's transaction, which holds the deployment's row."""
     if deployment.cancel_requested_at is not None:
         return
     deployment.cancel_requested_at, deployment.cancel_requested_by = timezone.now(), actor.user
@@ -41,12 +44,23 @@ def ask_to_cancel(actor: Actor, deployment: Deployment) -> None:
     record("deployment.cancel_requested", actor=actor, subject=deployment, data=facts(deployment))
     enqueue(TICK, deployment.pk)
     announce(deployment)
+    for part in deployment.parts.open().select_related("environment", "release__application"):
+        ask_to_cancel(actor, part)
+
+
+@transaction.atomic
+def stop_waiting_parts(lead: Deployment, *, why: str) -> None:
+    """Those that have not started never will. What is on its way is left to end by itself."""
+    for part in lead.parts.select_for_update(of=("self",)).filter(status=DeploymentStatus.PENDING):
+        Deployment.objects.filter(pk=part.pk).update(error_message=why)
+        ask_to_cancel(SYSTEM, part)
 
 
 @transaction.atomic
 def retry_deployment(*, actor: Actor, deployment: Deployment) -> Deployment:
     """A new deployment of the same release to the same place. Raises WrongState when one is already under way."""
     require_deploy(actor, deployment.target)
+    require_lead(deployment)
     # Two who try again at once take turns here; the second sees what the first one made.
     list(Target.objects.select_for_update(no_key=True).filter(pk=deployment.target_id).values_list("pk"))
     deployment.refresh_from_db(fields=["status"])

@@ -8,10 +8,10 @@ from django.db.models.functions import Now
 
 from audit.services import record
 from deployments.models import Deployment, Environment, Train
-from deployments.selectors import target_of
+from deployments.selectors import targets_for
 from deployments.services.access import require_deploy
 from deployments.services.planning import insert, render_release
-from deployments.services.pruning import left_behind
+from deployments.services.pruning import Prune, to_prune
 from deployments.transitions import facts
 from releasemgr.core.actors import Actor
 from releasemgr.core.errors import Invalid, WrongState
@@ -29,16 +29,17 @@ def start_deployment(
     not_before: datetime | None = None,
     not_after: datetime | None = None,
     take_over: Sequence[str] = (),
-    prune: bool = False,
+    prune: Prune = False,
     train: Train | None = None,
 ) -> Deployment:
     """Ask for the release to go out. It starts when every gate is open.
 
-    `take_over` names the field managers whose fields may be taken, `prune` removes what the release no longer contains.
+    `take_over` names the field managers whose fields may be taken, `prune` removes what the release no longer contains,
+    or of that only the objects that it lists.
 
     Raises WrongState for a release that is not approved, Invalid for content that does not fit the target.
     """
-    target = target_of(release.application, environment)
+    target, *further = targets_for(release.application, environment)
     require_deploy(actor, target)
     if release.status not in DEPLOYABLE:
         raise WrongState(
@@ -48,6 +49,9 @@ def start_deployment(
     if not_before and not_after and not_after <= not_before:
         raise Invalid("The start window is empty.", details={"not_after": ["Must be later than not_before."]})
     manifests = render_release(release, target)
+    for each in further:
+        # Before anything is touched: what does not fit one of the targets goes to none.
+        render_release(release, each)
     deployment = insert(
         Deployment(
             target=target,
@@ -63,7 +67,7 @@ def start_deployment(
             overrides=target.overrides,
             strategy=target.strategy,
             take_over=sorted(set(take_over)),
-            prune=left_behind(target, manifests) if prune else [],
+            prune=to_prune(target, manifests, prune),
             train=train,
             wake_at=Now(),
         )

@@ -38,12 +38,18 @@ def plan_of(deployment: Deployment) -> list[StepName]:
         plan.remove(StepName.CANARY)
     if deployment.prune:
         plan.append(StepName.PRUNE)
-    if deployment.part_of_id is None and has_further_targets(deployment.target):
+    if goes_further(deployment):
         plan.append(StepName.WAVES)
     return plan
 
 
-def has_further_targets(target: Target) -> bool:
+def goes_further(deployment: Deployment) -> bool:
+    """Whether it leads on to further targets, or back from those to which another one led."""
+    if deployment.part_of_id is not None:
+        return False
+    if deployment.rolls_back_id is not None:
+        return Deployment.objects.filter(part_of=deployment.rolls_back_id).exists()
+    target = deployment.target
     others = Target.objects.filter(application=target.application_id, environment=target.environment_id)
     return others.exclude(pk=target.pk).exists()
 

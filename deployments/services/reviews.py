@@ -7,6 +7,7 @@ from deployments.models import Deployment, DeploymentApproval
 from deployments.services.access import require_review
 from deployments.services.control import ask_to_cancel
 from deployments.services.waking import wake
+from deployments.services.waves import require_lead
 from deployments.statuses import DeploymentStatus
 from deployments.transitions import announce, facts
 from releasemgr.core.actors import Actor
@@ -38,6 +39,7 @@ def reject_deployment(*, actor: Actor, deployment: Deployment, comment: str, dig
 
 def _decide(actor: Actor, deployment: Deployment, *, decision: Decision, comment: str, digest: str) -> None:
     require_review(actor, deployment)
+    require_lead(deployment)
     locked = Deployment.objects.select_for_update(of=("self",)).get(pk=deployment.pk)
     if locked.status != DeploymentStatus.PENDING:
         raise WrongState("It is no longer waiting for a decision.", details={"status": locked.status})
