@@ -7,21 +7,24 @@ wait for, and then holds no worker.
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from enum import Enum
 from uuid import UUID
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError, transaction
 from django.db.models import F
-from django.utils import timezone
 
-from deployments.engine import claims, endings
-from deployments.engine.claims import Claim, LostClaim, fenced
+from deployments.engine import claims, endings, outages
+from deployments.engine.claims import Claim, fenced
+from deployments.engine.following.reliance import relying
+from deployments.engine.following.rows import begin_to_follow
 from deployments.engine.gates import Gate, ask_gates
-from deployments.engine.recovery import is_overdue, pause_after
+from deployments.engine.passes import Outcome, run_pass
+from deployments.engine.recovery import is_overdue, observed, pause_after, pause_of
 from deployments.engine.steps import collect_evidence, run_step
-from deployments.engine.verification import looks_at_nothing
 from deployments.models import Deployment, Step, Target
+from deployments.selectors.waves import has_open_parts
+from deployments.services.bakes import end_bakes_before, must_step_back
+from deployments.services.measurements import write_measurements
 from deployments.services.planning import stamp
 from deployments.services.waking import wake_those_behind
 from deployments.statuses import STEPS_OPEN, DeploymentStatus, StepName, StepStatus
@@ -33,67 +36,57 @@ logger = logging.getLogger(__name__)
 
 Clock = Callable[[], datetime]
 AT_ONCE = timedelta(0)
-# The start and each step of the plan: a pass is bounded whatever happens.
-MOST_MOVES = 1 + len(StepName)
+# The step to do now, how long to sleep, or None: the deployment has ended.
+Move = Step | timedelta | None
+# A pass is bounded whatever happens.
+MOST_STEPS = len(StepName)
 # Gates without a time of their own are asked again this often, should nobody wake the deployment.
 GATE_PAUSE = timedelta(seconds=60)
 
 
-class Outcome(Enum):
-    """What the caller does next."""
+def tick(deployment_id: UUID, *, clock: Clock | None = None) -> Outcome:
+    """Move the deployment by one pass. Any number of workers may call it at any time; one at most gets through.
 
-    AGAIN = "there is more to do now"
-    ASLEEP = "a timer or a cluster event will wake it"
-    LEFT = "ended, not due, or another worker's"
-
-
-def tick(deployment_id: UUID, *, clock: Clock = timezone.now) -> Outcome:
-    """Move the deployment by one pass. Any number of workers may call it at any time; one at most gets through."""
-    claim = claims.take(deployment_id)
-    if claim is None:
-        return Outcome.LEFT
-    try:
-        with claims.kept_alive(claim):
-            sleep = _go_on(claim, clock)
-    except LostClaim:
-        logger.warning("Another worker took over", extra={"deployment": str(deployment_id)})
-        return Outcome.LEFT
-    except Exception:
-        logger.exception("A tick broke; it is tried again", extra={"deployment": str(deployment_id)})
-        sleep = timedelta(seconds=5)
-    woken = claims.release(claim, sleep=sleep)
-    return Outcome.AGAIN if woken else (Outcome.LEFT if sleep is None else Outcome.ASLEEP)
+    `clock` takes the place of the database's time.
+    """
+    return run_pass(claims.take(deployment_id), lambda claim: _go_on(claim, clock or claim.now))
 
 
 def _go_on(claim: Claim, clock: Clock) -> timedelta | None:
-    """How long to sleep: AT_ONCE for not at all, None when the deployment has ended."""
+    """How long to sleep; None when the deployment has ended."""
     deployment = claims.load(claim)
-    sleep: timedelta | None = AT_ONCE
-    for _ in range(MOST_MOVES):
-        if sleep != AT_ONCE:
-            break
-        sleep = _advance(claim, deployment, clock)
-    return sleep
-
-
-def _advance(claim: Claim, deployment: Deployment, clock: Clock) -> timedelta | None:
-    """One move: start it, or run one step."""
-    now = clock()
     with fenced(claim, deployment):
-        if deployment.status == DeploymentStatus.PENDING:
-            return _start_or_wait(deployment, now)
-        step = _open_step(deployment)
-        if step is None:
-            endings.succeed(deployment, now=now)
-            return None
-        if deployment.cancel_requested_at is not None:
-            endings.cancel(deployment, step, now=now)
-            return None
-        if step.status == StepStatus.PENDING:
-            move_step(step, to=StepStatus.RUNNING, started_at=now, message="")
-    result = _call(deployment, step, now)
-    if isinstance(result, Running | Errored) and is_overdue(deployment, step, clock()):
-        result = _given_up(deployment, result)
+        move = _begin(deployment, clock())
+    for _ in range(MOST_STEPS):
+        if not isinstance(move, Step):
+            return move
+        move = _do(claim, deployment, move, clock)
+    return AT_ONCE if isinstance(move, Step) else move
+
+
+def _begin(deployment: Deployment, now: datetime) -> Move:
+    return (_start_or_wait if deployment.status == DeploymentStatus.PENDING else _take_next)(deployment, now)
+
+
+def _take_next(deployment: Deployment, now: datetime) -> Move:
+    """The open step, written down as started; or the end."""
+    step = _open_step(deployment)
+    if step is None:
+        endings.succeed(deployment, now=now)
+        return None
+    if deployment.cancel_requested_at is not None and not has_open_parts(deployment):
+        endings.cancel(deployment, step, now=now)
+        return None
+    if step.status == StepStatus.PENDING:
+        move_step(step, to=StepStatus.RUNNING, started_at=now, observed_at=now, message="")
+    return step
+
+
+def _do(claim: Claim, deployment: Deployment, step: Step, clock: Clock) -> Move:
+    """Touch the outside with no transaction open, then write down what came of it, and what comes next."""
+    result = _call(deployment, step, clock())
+    if isinstance(result, Running | Errored) and is_overdue(deployment, step, result, clock()):
+        result = _given_up(deployment, step, result, clock())
     with fenced(claim, deployment):
         return _save(deployment, step, result, clock())
 
@@ -105,7 +98,7 @@ def _open_step(deployment: Deployment) -> Step | None:
     return step
 
 
-def _start_or_wait(deployment: Deployment, now: datetime) -> timedelta | None:
+def _start_or_wait(deployment: Deployment, now: datetime) -> Move:
     if deployment.cancel_requested_at is not None:
         endings.cancel(deployment, None, now=now)
         return None
@@ -118,7 +111,7 @@ def _start_or_wait(deployment: Deployment, now: datetime) -> timedelta | None:
             return None
     try:
         if not closed and _start(deployment, now):
-            return AT_ONCE
+            return _take_next(deployment, now)
     except Invalid as error:
         endings.refuse(deployment, error.message, now=now)
         return None
@@ -145,6 +138,8 @@ def _start(deployment: Deployment, now: datetime) -> bool:
     try:
         with transaction.atomic():
             deployment.sequence = _next_sequence(deployment.target)
+            if must_step_back(deployment):
+                raise IntegrityError
             manifests = stamp(deployment)
             move_deployment(
                 deployment,
@@ -153,6 +148,7 @@ def _start(deployment: Deployment, now: datetime) -> bool:
                 sequence=deployment.sequence,
                 manifests=manifests,
             )
+            end_bakes_before(deployment, now=now)
     except IntegrityError:
         deployment.refresh_from_db(fields=["status", "sequence", "started_at", "manifests"])
         return False
@@ -176,7 +172,10 @@ def _call(deployment: Deployment, step: Step, now: datetime) -> StepResult:
         return Errored(f"Release Manager could not run this step ({type(exc).__name__}). It tries again.")
 
 
-def _save(deployment: Deployment, step: Step, result: StepResult, now: datetime) -> timedelta | None:
+def _save(deployment: Deployment, step: Step, result: StepResult, now: datetime) -> Move:
+    if not isinstance(result, Errored):
+        write_log(deployment, outages.over(step, now), step=step.name)
+        write_measurements(deployment, result.measured)
     write_log(deployment, *result.log, step=step.name)
     if isinstance(result, Succeeded):
         if result.objects is not None:
@@ -189,30 +188,20 @@ def _save(deployment: Deployment, step: Step, result: StepResult, now: datetime)
             checkpoint=dict(result.checkpoint),
             completed_at=now,
         )
+        if step.name == StepName.APPLY:
+            begin_to_follow(deployment, deployment.manifests)
         write_log(deployment, result.message, step=step.name)
-        return _after_success(deployment, now)
+        return _take_next(deployment, now)
     if isinstance(result, Failed):
-        endings.fail(deployment, step, result.message, now=now, evidence=result.evidence)
+        endings.fail(deployment, step, result, now=now)
         return None
-    return _wait(deployment, step, result)
+    return _wait(deployment, step, result, now)
 
 
-def _after_success(deployment: Deployment, now: datetime) -> timedelta | None:
-    step = _open_step(deployment)
-    if step is None:
-        endings.succeed(deployment, now=now)
-        return None
-    if deployment.cancel_requested_at is None and step.name == StepName.VERIFY and looks_at_nothing(deployment):
-        # A tick of its own would only cost time.
-        move_step(step, to=StepStatus.RUNNING, started_at=now, message="")
-        return _save(deployment, step, run_step(deployment, step, now=now), now)
-    return AT_ONCE
-
-
-def _given_up(deployment: Deployment, result: Running | Errored) -> Failed:
+def _given_up(deployment: Deployment, step: Step, result: Running | Errored, now: datetime) -> Failed:
     """Time is up: with what the cluster tells about it, before anything is rolled back."""
     if isinstance(result, Errored):
-        return Failed(result.message, log=result.log)
+        return Failed(outages.given_up(step, result, now), log=result.log)
     try:
         evidence = collect_evidence(deployment)
     except Exception:
@@ -220,21 +209,23 @@ def _given_up(deployment: Deployment, result: Running | Errored) -> Failed:
         evidence = {}
     seconds = deployment.target.timeout_seconds
     message = f"{result.message} (gave up after {seconds} s, the target's time-out)"
-    return Failed(message, evidence=evidence, log=result.log)
+    return Failed(message, evidence=evidence, log=result.log, measured=result.measured)
 
 
-def _wait(deployment: Deployment, step: Step, result: Running | Errored) -> timedelta:
+def _wait(deployment: Deployment, step: Step, result: Running | Errored, now: datetime) -> timedelta:
+    fields: dict[str, object] = {"observed_seconds": observed(step, now).total_seconds()}
     if isinstance(result, Errored):
-        attempts = step.attempts + 1
+        since, attempts = step.away_since or now, step.attempts + 1
         pause = pause_after(attempts, result.retry_after_seconds)
-        message = f"{result.message} Tries again in {int(pause.total_seconds())} s."
-        fields: dict[str, object] = {"attempts": attempts, "message": message}
+        message = outages.waiting(result, since=since, now=now, pause=pause)
+        news = "" if outages.is_told(step, result) else outages.cause(result)
+        fields |= {"attempts": attempts, "away_since": since, "observed_at": None}
     else:
-        pause = timedelta(seconds=result.retry_after_seconds)
-        message = result.message
-        fields = {"attempts": 0, "message": message, "checkpoint": dict(result.checkpoint)}
+        pause, message = relying(deployment, step, pause_of(result), now), result.message
+        news = "" if message == step.message else message
+        fields |= {"attempts": 0, "away_since": None, "observed_at": now, "checkpoint": dict(result.checkpoint)}
+    write_log(deployment, news, step=step.name, level="warning" if isinstance(result, Errored) else "info")
     if message != step.message:
-        write_log(deployment, message, step=step.name, level="warning" if isinstance(result, Errored) else "info")
         announce(deployment)
-    Step.objects.filter(pk=step.pk, status=StepStatus.RUNNING).update(**fields)
+    Step.objects.filter(pk=step.pk, status=StepStatus.RUNNING).update(message=message, **fields)
     return pause

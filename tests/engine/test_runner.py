@@ -106,23 +106,13 @@ def test_an_exception_in_a_step_is_a_breakage_and_shows_no_internals(crew: Crew,
 def test_a_rollout_that_never_ends_fails_with_what_was_seen_last(crew: Crew, world: ScriptedTarget) -> None:
     world.answers["rollout"] = [Running("Not ready: pod web-1")]
     deployment = crew.run(crew.deploy("1.0.0"))
-    crew.wait(deployment)
-
-    deployment = crew.run(deployment, at=timezone.now() + timedelta(seconds=700))
+    began = timezone.now()
+    for seconds in range(0, 661, 60):
+        crew.wait(deployment)
+        crew.run(deployment, at=began + timedelta(seconds=seconds))
 
     assert deployment.status == "failed"
     assert deployment.error_message.startswith("Not ready: pod web-1 (gave up after 600 s")
-
-
-def test_an_unreachable_cluster_fails_the_preflight_soon(crew: Crew, world: ScriptedTarget) -> None:
-    world.answers["preflight"] = [Errored("Could not reach the cluster: connection refused.")]
-    deployment = crew.run(crew.deploy("1.0.0"))
-    crew.wait(deployment)
-
-    deployment = crew.run(deployment, at=timezone.now() + timedelta(seconds=25))
-
-    assert deployment.status == "failed"
-    assert deployment.error_message == "Could not reach the cluster: connection refused."
 
 
 def test_the_verify_step_watches_for_the_whole_window(crew: Crew, world: ScriptedTarget) -> None:

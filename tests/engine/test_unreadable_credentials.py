@@ -8,7 +8,6 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from deployments import services
-from deployments.engine.recovery import PREFLIGHT_PATIENCE
 from deployments.models import Deployment
 from tests import factories
 from tests.engine.conftest import Crew, ScriptedTarget
@@ -36,7 +35,7 @@ def test_it_can_be_cancelled(crew: Crew, deployment: Deployment) -> None:
 
 def test_patience_with_it_ends_with_a_sentence(crew: Crew, deployment: Deployment) -> None:
     crew.wait(deployment)
-    crew.run(deployment, at=timezone.now() + PREFLIGHT_PATIENCE + timedelta(seconds=1))
+    crew.run(deployment, at=timezone.now() + timedelta(seconds=crew.place.timeout_seconds + 1))
 
     assert deployment.status == "failed"
     assert deployment.error_message.startswith("A stored secret cannot be read with ENCRYPTION_KEYS.")

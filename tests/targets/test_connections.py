@@ -22,7 +22,7 @@ from deployments.targets.base import Connection
 from deployments.targets.kubernetes import connections
 from deployments.targets.kubernetes.cluster import Cluster, ClusterVersion, check_cluster
 from deployments.targets.kubernetes.connections import forget_client, get_client
-from deployments.targets.kubernetes.errors import NotFound, Refused, Unauthenticated, Unavailable, UnknownKind
+from deployments.targets.kubernetes.errors import NotFound, Unauthenticated, Unavailable, UnknownKind
 from deployments.targets.kubernetes.kubeconfig import InvalidKubeconfig
 from tests.targets.conftest import Place
 from tests.targets.scripted import Asked, serving
@@ -134,7 +134,7 @@ def test_a_throttled_read_is_not_silently_repeated() -> None:
 def test_a_redirect_is_not_followed_with_our_credentials() -> None:
     with serving(nothing) as elsewhere, serving(lambda asked: (302, {"location": elsewhere.url})) as server:
         cluster = Cluster(connection(server.url, key="redirects"))
-        with pytest.raises(Refused, match="read Deployment web"):
+        with pytest.raises(Unavailable, match="not the Kubernetes API answered 302"):
             cluster.get("apps/v1", "Deployment", "shop", "web")
         assert elsewhere.asked == []
 

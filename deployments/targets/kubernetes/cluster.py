@@ -10,7 +10,8 @@ import urllib3
 from kubernetes.dynamic import Resource
 
 from deployments.targets.base import Connection, Manifest
-from deployments.targets.kubernetes.connections import forget_client, get_client
+from deployments.targets.kubernetes import answers, objects
+from deployments.targets.kubernetes.connections import Timing, forget_client, get_client
 from deployments.targets.kubernetes.errors import NotFound, Unauthenticated, Unavailable, ask
 from deployments.targets.kubernetes.wording import clean, clean_block
 
@@ -77,9 +78,11 @@ class Cluster:
     def get(self, api_version: str, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
         """The live object, or None when there is none."""
         try:
-            return self._request(f"read {kind} {name}", "GET", self._path(api_version, kind, namespace, name))
+            found = self._request(f"read {kind} {name}", "GET", self._path(api_version, kind, namespace, name))
         except NotFound:
             return None
+        wanted = {"kind": kind, "metadata": {"name": name, "namespace": namespace}}
+        return answers.the_object(found, wanted, self.server)
 
     def list(
         self, api_version: str, kind: str, namespace: str, *, labels: str = "", fields: str = ""
@@ -93,8 +96,7 @@ class Cluster:
         token = ""
         while True:
             answer = self._request(f"list {kind}", "GET", path, query=[*query, ("continue", token)] if token else query)
-            # Items of a typed list come without their kind.
-            found += [{"kind": kind, "apiVersion": api_version} | item for item in answer.get("items") or []]
+            found += answers.the_items(answer, api_version, kind, self.server)
             token = str((answer.get("metadata") or {}).get("continue") or "")
             if not token or len(found) >= MOST_ITEMS:
                 return found
@@ -114,7 +116,7 @@ class Cluster:
         query = [("fieldManager", FIELD_MANAGER), ("fieldValidation", "Strict")]
         query += [("dryRun", "All")] if dry_run else []
         query += [("force", "true")] if force else []
-        return self._request(
+        written = self._request(
             f"apply {kind} {name}",
             "PATCH",
             path,
@@ -123,6 +125,7 @@ class Cluster:
             content_type=APPLY,
             quote_answer=kind.lower() != "secret",
         )
+        return answers.the_object(written, body, self.server)
 
     def merge(self, part: Manifest, resource_version: str = "", *, dry_run: bool = False) -> dict[str, Any]:
         """Strategic merge of `part` into an object that exists, as `kubectl set image` does. Raises NotFound.
@@ -136,12 +139,41 @@ class Cluster:
         path = self._path(str(part["apiVersion"]), kind, str(body["metadata"].get("namespace", "")), name)
         query = [("fieldManager", FIELD_MANAGER), ("fieldValidation", "Strict")]
         query += [("dryRun", "All")] if dry_run else []
-        return self._request(f"change {kind} {name}", "PATCH", path, query=query, body=body, content_type=MERGE)
+        written = self._request(f"change {kind} {name}", "PATCH", path, query=query, body=body, content_type=MERGE)
+        return answers.the_object(written, body, self.server)
 
     def delete_pod(self, namespace: str, name: str, uid: str) -> None:
         """Deletes the pod with this uid. Raises NotFound when it is gone, Modified when a successor has its name."""
         body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
         self._request(f"delete pod {name}", "DELETE", self._path("v1", "Pod", namespace, name), body=body)
+
+    def delete(self, live: Manifest, namespace: str) -> None:
+        """Deletes exactly this object as it was read. Raises NotFound, or Modified when it has changed since."""
+        meta = live["metadata"]
+        conditions = {"uid": meta.get("uid"), "resourceVersion": meta.get("resourceVersion")}
+        body = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": conditions,
+            "propagationPolicy": "Background",
+        }
+        kind, name = str(live["kind"]), str(meta["name"])
+        path = self._path(str(live["apiVersion"]), kind, namespace, name)
+        self._request(f"delete {kind} {name}", "DELETE", path, body=body)
+
+    def merge_patch(self, live: Manifest, namespace: str, change: Mapping[str, Any], *, manager: str) -> dict[str, Any]:
+        """Changes an object that others own, on condition that it is as it was read (otherwise Modified)."""
+        kind, name = str(live["kind"]), objects.name_of(live)
+        version = {"resourceVersion": objects.metadata(live).get("resourceVersion")}
+        body = {**change, "metadata": {**(change.get("metadata") or {}), **version}}
+        return self._request(
+            f"change {kind} {name}",
+            "PATCH",
+            self._path(str(live["apiVersion"]), kind, namespace, name),
+            query=[("fieldManager", manager)],
+            body=body,
+            content_type="application/merge-patch+json",
+        )
 
     def read(self, doing: str, path: str, query: Query = ()) -> dict[str, Any]:
         """Any JSON answer by its path."""
@@ -156,7 +188,7 @@ class Cluster:
 
         def send() -> urllib3.HTTPResponse:
             answer: urllib3.HTTPResponse = self._client.request(
-                "GET", path, query_params=list(query), serialize=False, _request_timeout=timeouts
+                "GET", path, query_params=list(query), serialize=False, _request_timeout=Timing(*timeouts, total=None)
             )
             return answer
 

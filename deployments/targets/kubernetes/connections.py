@@ -6,23 +6,39 @@ Clients hold sockets and locks, so they are never shared across a fork: a forked
 import os
 import tempfile
 import threading
+import time
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import urllib3
 import urllib3.util
 from kubernetes.client import ApiClient, Configuration
+from kubernetes.client.rest import RESTResponse
 from kubernetes.dynamic import DynamicClient, LazyDiscoverer
 
 from deployments.targets.base import Connection
-from deployments.targets.kubernetes.errors import ask
+from deployments.targets.kubernetes.errors import TooLarge, ask
 from deployments.targets.kubernetes.kubeconfig import Credentials, InvalidKubeconfig, read_kubeconfig
 
 MOST_CLIENTS = 32
 POOL_SIZE = 16
 CONNECT_TIMEOUT_SECONDS = 5.0
 READ_TIMEOUT_SECONDS = 30.0
+TOTAL_SECONDS = 60.0
+CHUNK_BYTES = 65_536
+# A page of 500 of the largest objects that etcd keeps would be larger; nobody has those.
+MOST_BYTES = 64 * 1024 * 1024
 USER_AGENT = "releasemgr"
+
+
+class Timing(NamedTuple):
+    """How long a request may take, in seconds. `total` None leaves the body to the caller, who reads it as it comes."""
+
+    connect: float
+    silence: float
+    total: float | None = TOTAL_SECONDS
 
 
 class MemoryDiscoverer(LazyDiscoverer):  # type: ignore[misc]
@@ -113,7 +129,7 @@ def _connect(connection: Connection) -> DynamicClient:
 
 
 class _WithTimeouts:
-    """An ApiClient whose every request has timeouts; discovery offers no way to pass them."""
+    """An ApiClient whose every answer is read here, in time and up to a size; discovery offers no way to ask for it."""
 
     def __init__(self, client: ApiClient) -> None:
         self._client = client
@@ -121,9 +137,31 @@ class _WithTimeouts:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
 
-    def call_api(self, *args: Any, _request_timeout: Any = None, **kwargs: Any) -> Any:
-        timeout = _request_timeout or (CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS)
-        return self._client.call_api(*args, _request_timeout=timeout, **kwargs)
+    def call_api(self, *args: Any, _request_timeout: Sequence[float] | None = None, **kwargs: Any) -> RESTResponse:
+        timing = Timing(*(_request_timeout or (CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS)))
+        until = time.monotonic() + (timing.total or 0.0)
+        answer = self._client.call_api(*args, _request_timeout=(timing.connect, timing.silence), **kwargs)
+        is_stream = timing.total is None and 200 <= answer.status <= 299
+        return answer if is_stream else _whole(answer.response, until)
+
+
+def _whole(response: urllib3.HTTPResponse, until: float) -> RESTResponse:
+    """The answer with its body read. A server that drips is given up at `until`, one that never ends at MOST_BYTES."""
+    body = bytearray()
+    try:
+        while chunk := response.read1(CHUNK_BYTES):
+            body += chunk
+            if len(body) > MOST_BYTES:
+                raise TooLarge
+            if time.monotonic() > until:
+                raise TimeoutError
+    except BaseException:
+        # Its connection is in the middle of a body: nobody else can use it.
+        response.close()
+        raise
+    response.release_conn()
+    read = urllib3.HTTPResponse(bytes(body), response.headers, response.status, reason=response.reason)
+    return RESTResponse(read)
 
 
 def _configuration(credentials: Credentials) -> Configuration:

@@ -19,6 +19,8 @@ from deployments.targets.kubernetes.wording import clean, listed, sentence
 
 Answer = TypeVar("Answer")
 MALFORMED_PATCH = "failed to create typed patch object"
+# What an API server itself says without a Status: an unknown path.
+PLAIN_WORDS = ("404 page not found", "404 page not found\n")
 PASSING_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 
 
@@ -34,6 +36,10 @@ class ClusterError(Exception):
     """A cluster did not do what it was asked. The text is a sentence for people, free of credentials."""
 
 
+class TooLarge(Exception):
+    """An answer was longer than anything that we ask for."""
+
+
 class Unavailable(ClusterError):
     """A breakage that may pass: cluster away, slow, throttling or broken."""
 
@@ -46,8 +52,8 @@ class Refused(ClusterError):
     """A verdict: asking again changes nothing until a person changes something."""
 
 
-class Unauthenticated(Refused):
-    """The credentials are unknown to the cluster or expired."""
+class Unauthenticated(Unavailable):
+    """The credentials are unknown to the cluster or expired: it tells nothing until it is given others."""
 
 
 class Forbidden(Refused):
@@ -97,6 +103,8 @@ def ask(doing: str, server: str, call: Callable[[], Answer], *, quote: bool = Tr
         failure: ClusterError = UnknownKind(f"Could not {doing}: the cluster does not serve this kind of object.")
     except ApiException as error:
         failure = _from_status(doing, server, error, quote=quote)
+    except TooLarge:
+        failure = Unavailable(f"Could not {doing}: what answers at {server} does not stop talking.")
     except (urllib3.exceptions.HTTPError, ssl.SSLError, OSError) as error:
         failure = Unavailable(f"Could not {doing}: {server} {_transport_problem(error)}.")
     except (ValueError, AttributeError, TypeError, KeyError):
@@ -111,7 +119,20 @@ def as_result(error: ClusterError) -> Failed | Errored:
     """Verdicts fail the step; breakages let the engine try again."""
     if isinstance(error, Refused):
         return Failed(str(error))
-    return Errored(str(error), retry_after_seconds=getattr(error, "retry_after_seconds", None))
+    return Errored(str(error), retry_after_seconds=getattr(error, "retry_after_seconds", None), waits_for="the cluster")
+
+
+def conflicts_of(item: Mapping[str, Any], error: OwnedByOthers) -> list[dict[str, Any]]:
+    """For evidence: [{object, manager, fields}], one entry for each other manager."""
+    managers = dict.fromkeys(owned.manager for owned in error.fields)
+    return [
+        {
+            "object": f"{item.get('kind')} {(item.get('metadata') or {}).get('name')}",
+            "manager": manager,
+            "fields": list(dict.fromkeys(owned.field for owned in error.fields if owned.manager == manager)),
+        }
+        for manager in managers
+    ]
 
 
 def _from_status(doing: str, server: str, error: ApiException, *, quote: bool) -> ClusterError:
@@ -124,6 +145,11 @@ def _from_status(doing: str, server: str, error: ApiException, *, quote: bool) -
         return Unauthenticated(
             f"Could not {doing}: the cluster does not accept the credentials of its kubeconfig; they may have expired. "
             "Store a fresh kubeconfig for this cluster."
+        )
+    if not status and error.body not in PLAIN_WORDS:
+        return Unavailable(
+            f"Could not {doing}: something at {server} that is not the Kubernetes API answered {code}.",
+            _retry_after(error, status),
         )
     if code == 409:
         return _from_conflict(doing, status, words)
@@ -161,8 +187,11 @@ def _from_conflict(doing: str, status: Mapping[str, Any], words: str) -> Cluster
         f"“{manager}” owns {listed(owned.field for owned in fields if owned.manager == manager)}"
         for manager in managers
     )
+    names = " and ".join(f"“{manager}”" for manager in managers)
     return OwnedByOthers(
-        f"Could not {doing}: {told}. Leave these fields out of the release, or have that manager give them up.", fields
+        f"Could not {doing}: {told}. Deploy again and choose to take them over from {names}, or leave these fields "
+        "out of the release.",
+        fields,
     )
 
 
