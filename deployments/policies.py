@@ -2,7 +2,7 @@
 
 from django.db.models import QuerySet
 
-from deployments.models import Cluster, Deployment, Environment, Target
+from deployments.models import Check, Cluster, Deployment, Environment, Target
 from releasemgr.core.actors import Actor
 from releases.policies import can_judge
 
@@ -28,6 +28,15 @@ def visible_targets(actor: Actor) -> QuerySet[Target]:
     if actor.is_admin:
         return Target.objects.all()
     return Target.objects.filter(application_id__in=actor.granted("view_application"))
+
+
+def visible_checks(actor: Actor) -> QuerySet[Check]:
+    """Those of the applications that the actor sees."""
+    if not actor.is_authenticated or not actor.has_scope("deployments:read"):
+        return Check.objects.none()
+    if actor.is_admin:
+        return Check.objects.all()
+    return Check.objects.filter(application_id__in=actor.granted("view_application"))
 
 
 def visible_clusters(actor: Actor) -> QuerySet[Cluster]:

@@ -258,5 +258,12 @@ METRICS_TOKEN = env.str("METRICS_TOKEN", "")
 
 K8S_NAMESPACE = env.str("K8S_NAMESPACE", "default")
 
+# Host names and networks that HTTP checks may ask beside the public internet (`deployments.health.addresses`).
+CHECK_ALLOWED_HOSTS = env.list("CHECK_ALLOWED_HOSTS", default=[])
+PROMETHEUS_URL = env.str("PROMETHEUS_URL", "")
+# The labels by which Alertmanager's alerts name an application (its slug) and an environment.
+ALERT_APPLICATION_LABEL = env.str("ALERT_APPLICATION_LABEL", "application")
+ALERT_ENVIRONMENT_LABEL = env.str("ALERT_ENVIRONMENT_LABEL", "environment")
+
 LOGGING = logging_config(human_readable=not PRODUCTION, level=env.str("LOG_LEVEL", "INFO"))
 LOGGING_CONFIG = "logging.config.dictConfig"

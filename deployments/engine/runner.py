@@ -14,6 +14,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from deployments.engine import claims, endings, outages
+from deployments.engine.canary import must_withdraw
 from deployments.engine.claims import Claim, fenced
 from deployments.engine.following.reliance import relying
 from deployments.engine.following.rows import begin_to_follow
@@ -74,7 +75,8 @@ def _take_next(deployment: Deployment, now: datetime) -> Move:
     if step is None:
         endings.succeed(deployment, now=now)
         return None
-    if deployment.cancel_requested_at is not None and not has_open_parts(deployment):
+    must_go_on = has_open_parts(deployment) or must_withdraw(step)
+    if deployment.cancel_requested_at is not None and not must_go_on:
         endings.cancel(deployment, step, now=now)
         return None
     if step.status == StepStatus.PENDING:

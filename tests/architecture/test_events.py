@@ -6,7 +6,7 @@ from pathlib import Path
 from django.conf import settings
 
 from audit import labels
-from deployments.transitions import DEPLOYMENT_EVENTS, STEP_EVENTS
+from deployments.transitions import BAKE_EVENTS, DEPLOYMENT_EVENTS, STEP_EVENTS
 from releases.transitions import EVENTS
 
 RECORDERS = {"record", "record_login", "_record"}
@@ -21,7 +21,7 @@ def recorded_actions() -> dict[str, str]:
         for node in ast.walk(ast.parse(path.read_text())):
             for literal in _first_arguments(node) + _event_keywords(node):
                 found[literal] = f"{path.relative_to(root).as_posix()}:{getattr(node, 'lineno', 0)}"
-    mapped = [*EVENTS.values(), *DEPLOYMENT_EVENTS.values(), *STEP_EVENTS.values()]
+    mapped = [*EVENTS.values(), *DEPLOYMENT_EVENTS.values(), *STEP_EVENTS.values(), *BAKE_EVENTS.values()]
     return found | dict.fromkeys(mapped, "transitions.py")
 
 

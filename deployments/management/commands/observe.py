@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from audit.seals import seal_pending
 from deployments.engine.observer import Observer
+from deployments.services.bakes import wake_due_bakes
 
 
 class Command(BaseCommand):
@@ -19,4 +20,4 @@ class Command(BaseCommand):
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.set())
         self.stdout.write("Observing.")
-        Observer(stop, chores=(lambda: seal_pending(timezone.now()),)).run()
+        Observer(stop, chores=(lambda: seal_pending(timezone.now()), wake_due_bakes)).run()
