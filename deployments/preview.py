@@ -1,15 +1,16 @@
 """What would happen, asked before it is asked for: what changes, and what would hold it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from deployments.engine.gates import Gate, ask_gates
-from deployments.masking import as_yaml, masked, without_our_marks
+from deployments.masking import masked
 from deployments.models import Deployment, Environment, Target
 from deployments.policies import why_not_deploy
 from deployments.selectors import running_now, target_of
+from deployments.services.comparing import Comparison, compare_with_stored, sentences_of
 from deployments.services.planning import render_release
 from deployments.statuses import DeploymentStatus
 from releasemgr.core.actors import Actor
@@ -32,15 +33,17 @@ class ImageChange:
 
 @dataclass(frozen=True)
 class Preview:
-    """`manifests` and the two texts are masked. `blocked_by` are the closed gates, a missing right among them."""
+    """`manifests` are masked, `stored` is what changes against what runs there as far as we brought it.
+
+    `blocked_by` are the closed gates, a missing right among them.
+    """
 
     release: Release
     target: Target
     running: Deployment | None
     images: list[ImageChange]
     manifests: list[dict[str, Any]]
-    text_now: str
-    text_then: str
+    stored: Comparison
     blocked_by: list[Gate]
 
     @property
@@ -58,7 +61,7 @@ def preview(actor: Actor, release: Release, environment: Environment, *, now: da
         manifests = render_release(release, target)
     except Invalid as exc:
         manifests = []
-        blocked += [Gate("content", open=False, sentence=each, final=True) for each in _sentences(exc)]
+        blocked += [Gate("content", open=False, sentence=each, final=True) for each in sentences_of(exc)]
     blocked += [gate for gate in ask_gates(_imagined(actor, release, target, now), now) if not gate.open]
     return Preview(
         release=release,
@@ -66,14 +69,18 @@ def preview(actor: Actor, release: Release, environment: Environment, *, now: da
         running=running,
         images=image_changes(running.release.images if running else {}, release.images),
         manifests=masked(manifests),
-        text_now=as_text(running.manifests) if running else "",
-        text_then=as_text(manifests),
+        stored=compare_with_stored(running, manifests),
         blocked_by=blocked,
     )
 
 
-def as_text(manifests: Sequence[Mapping[str, Any]]) -> str:
-    return as_yaml(masked(without_our_marks(manifests))) if manifests else ""
+def stored_changes(release: Release, target: Target) -> Comparison:
+    """What changes against what runs there, as far as we brought it. Empty for content that does not fit."""
+    try:
+        manifests = render_release(release, target)
+    except Invalid:
+        manifests = []
+    return compare_with_stored(running_now([target]).get(target.pk), manifests)
 
 
 def image_changes(now: Mapping[str, str], then: Mapping[str, str]) -> list[ImageChange]:
@@ -85,11 +92,6 @@ def _missing_right(actor: Actor, target: Target) -> list[Gate]:
     if not sentence:
         return []
     return [Gate("permission", open=False, sentence=sentence, can_open=[target.application.team.name], final=True)]
-
-
-def _sentences(error: Invalid) -> list[str]:
-    found = error.details.get("manifests")
-    return [str(each) for each in found] if isinstance(found, list) else [error.message]
 
 
 def _imagined(actor: Actor, release: Release, target: Target, now: datetime) -> Deployment:

@@ -9,6 +9,7 @@ from deployments.policies import visible_environments
 from deployments.statuses import DeploymentKind, DeploymentStatus
 from releasemgr.core.actors import Actor
 from releasemgr.core.forms import RefusableForm, related_field
+from releasemgr.core.values import is_storable
 from releases.models import Application, Release
 from releases.policies import visible_applications
 
@@ -63,12 +64,53 @@ class MomentField(forms.DateTimeField):
         super().__init__(required=False, widget=widget, **kwargs)
 
 
+class ManagersField(forms.MultipleChoiceField):
+    """Field managers by name: what the cluster calls them, so any name will do."""
+
+    MOST, LENGTH = 20, 128
+
+    def validate(self, value: Any) -> None:
+        if len(value) > self.MOST or any(len(each) > self.LENGTH or not is_storable(each) for each in value):
+            raise forms.ValidationError(
+                f"At most {self.MOST} field managers, each named in at most {self.LENGTH} characters."
+            )
+
+
+class SeenField(forms.MultipleChoiceField):
+    """The objects that a person was shown: `apiVersion kind name` each."""
+
+    MOST, LENGTH = 100, 600
+
+    def validate(self, value: Any) -> None:
+        if len(value) > self.MOST or not all(map(self._is_identity, value)):
+            raise forms.ValidationError("The list of objects to remove is not what was shown. Look again.")
+
+    def _is_identity(self, text: str) -> bool:
+        return len(text) <= self.LENGTH and len(text.split(" ")) == 3 and is_storable(text)
+
+    def clean(self, value: Any) -> list[dict[str, str]]:
+        found = super().clean(value)
+        return [dict(zip(("apiVersion", "kind", "name"), each.split(" "), strict=True)) for each in found]
+
+
 class StartForm(RefusableForm):
+    """`take_over` and `prune` are offered by the comparison with the cluster, which knows what there is to choose."""
+
     reason = forms.CharField(
         max_length=2000, required=False, help_text=REASON_HELP, widget=forms.Textarea(attrs={"rows": 2})
     )
     not_before = MomentField(label="Start not before", help_text="UTC. Empty: as soon as nothing holds it.")
     not_after = MomentField(label="Start not after", help_text="UTC. Later than that it is given up.")
+    take_over = ManagersField(required=False)
+    prune = forms.BooleanField(required=False)
+    prune_seen = SeenField(required=False)
+
+    def clean(self) -> dict[str, Any]:
+        """`prune` becomes the objects to remove: those that were shown, if that was chosen."""
+        cleaned = super().clean() or self.cleaned_data
+        seen = cleaned.pop("prune_seen", [])
+        cleaned["prune"] = seen if cleaned.get("prune") else False
+        return cleaned
 
 
 class RollbackForm(RefusableForm):

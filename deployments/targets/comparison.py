@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-# `OVERDUE`: the cluster did not answer in time; `REFUSED`: it would not take the object.
-CREATED, CHANGED, UNCHANGED, REFUSED, UNKNOWN = "created", "changed", "unchanged", "refused", "unknown"
+# `REFUSED`: the cluster would not take the object; `UNKNOWN`: it did not say; `GONE`: no longer among the objects.
+CREATED, CHANGED, UNCHANGED, REFUSED, UNKNOWN, GONE = (
+    "created", "changed", "unchanged", "refused", "unknown", "gone",
+)  # fmt: skip
+RESULTS = (CREATED, CHANGED, UNCHANGED, REFUSED, UNKNOWN, GONE)
 
 
 @dataclass(frozen=True, slots=True)

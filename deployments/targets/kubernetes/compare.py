@@ -17,10 +17,11 @@ from deployments.targets.kubernetes.errors import ClusterError, NotFound, OwnedB
 from deployments.targets.kubernetes.kubeconfig import InvalidKubeconfig
 from deployments.targets.kubernetes.parallel import Inquiry
 from deployments.targets.kubernetes.secrecy import HIDDEN, is_secret
+from deployments.targets.kubernetes.wording import clean
 
 # Of the whole comparison, and of each request (to connect, to answer): a person waits for it.
-SECONDS = 8.0
-REQUEST_TIMEOUTS = (3.0, 6.0)
+SECONDS = 5.0
+REQUEST_TIMEOUTS = (3.0, 5.0)
 MOST_CHANGES = 80
 MOST_CHANGES_IN_ALL = 800
 MOST_LEFT_BEHIND = 100
@@ -49,6 +50,15 @@ def compare(work: Work, dry_run: DryRun = by_apply, *, seconds: float = SECONDS)
     problems = [*_problems(found, work.namespace), *shortened]
     kept = tuple(dict(each) for each, ours in zip(work.prune, left, strict=False) if ours is True)
     return Comparison(compared, kept, tuple(problems))
+
+
+def compare_stored(before: Sequence[Manifest], after: Sequence[Manifest]) -> Comparison:
+    """The objects of one deployment against those of another. Pure: without the cluster."""
+    was = {_identity(item): item for item in before}
+    will = {_identity(item): item for item in after}
+    compared = [_told_stored(was.get(key), will.get(key)) for key in {**will, **was}]
+    kept, shortened = _bounded(compared)
+    return Comparison(kept, problems=tuple(shortened))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +102,23 @@ def _told(item: Manifest, found: "_Tried | ClusterError") -> ComparedObject:
         return ComparedObject(kind, name, comparison.UNKNOWN, is_ours=is_ours)
     result = comparison.CREATED if live is None else comparison.CHANGED if changes else comparison.UNCHANGED
     return ComparedObject(kind, name, result, changes, _conflicts(item, found.conflicts), is_ours)
+
+
+def _told_stored(before: Manifest | None, after: Manifest | None) -> ComparedObject:
+    item = after or before or {}
+    kind, name = clean(item.get("kind"), limit=100), clean(objects.name_of(item), limit=253)
+    if after is None:
+        return ComparedObject(kind, name, comparison.GONE)
+    try:
+        changes = tuple(differences.changes(before, after))
+    except RecursionError:
+        return ComparedObject(kind, name, comparison.UNKNOWN)
+    result = comparison.CREATED if before is None else comparison.CHANGED if changes else comparison.UNCHANGED
+    return ComparedObject(kind, name, result, changes)
+
+
+def _identity(item: Manifest) -> tuple[str, str, str]:
+    return objects.group_of(item), str(item.get("kind")), objects.name_of(item)
 
 
 def _conflicts(item: Manifest, fields: Sequence[OwnedField]) -> tuple[Conflict, ...]:

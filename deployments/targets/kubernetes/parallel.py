@@ -1,4 +1,4 @@
-"""Several questions to a cluster at once, for a person who waits: there is an end to it."""
+"""Several questions to a cluster at once."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -11,12 +11,17 @@ from deployments.targets.kubernetes.errors import ClusterError, Unavailable
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 PARALLEL_REQUESTS = 8
+# Each request ends much sooner by itself.
+LONGEST_SECONDS = 3600.0
 TOO_LATE = "The cluster did not answer in time. Try again."
 
 
 @dataclass
 class Inquiry:
-    """Asks at most `seconds` in all; what takes longer is left to end by itself, and its answer is Unavailable."""
+    """For a person who waits: asks at most `seconds` in all.
+
+    What takes longer is left to end by itself, and its answer is Unavailable.
+    """
 
     seconds: float
     _pool: ThreadPoolExecutor = field(
@@ -55,3 +60,9 @@ class Inquiry:
             return pending.result(timeout=max(0.0, self._ends - time.monotonic()))
         except TimeoutError:
             return Unavailable(TOO_LATE)
+
+
+def parallel(call: Callable[[Item], Answer], items: Iterable[Item]) -> list[Answer | ClusterError]:
+    """The answers in order, as long as each takes; a ClusterError takes the place of its answer."""
+    with Inquiry(seconds=LONGEST_SECONDS) as inquiry:
+        return inquiry.ask_all(call, items)
