@@ -28,10 +28,26 @@ class DeploymentFilter(PlaceFilter):
     kind = django_filters.ChoiceFilter(choices=DeploymentKind.choices)
     version = django_filters.CharFilter(field_name="release__version")
     release = django_filters.UUIDFilter(field_name="release_id", label="Id of the release")
+    train = django_filters.UUIDFilter(field_name="train_id", label="Id of the train")
+    part_of = django_filters.UUIDFilter(
+        field_name="part_of_id", label="Id of the deployment that leads to several targets"
+    )
+    parts = django_filters.BooleanFilter(
+        method="with_parts", label="true: the parts of deployments to several targets too; left out otherwise"
+    )
 
     class Meta:
         model = Deployment
         fields: list[str] = []
+
+    def with_parts(self, queryset: Rows, name: str, value: bool) -> Rows:  # noqa: FBT001 - django-filter calls it so
+        return queryset if value else queryset.filter(part_of__isnull=True)
+
+    def filter_queryset(self, queryset: Rows) -> Rows:
+        """Whoever asked for one deployment sees one."""
+        found: Rows = super().filter_queryset(queryset)
+        wanted = self.form.cleaned_data
+        return found if wanted["part_of"] or wanted["parts"] is not None else found.filter(part_of__isnull=True)
 
 
 class TargetFilter(PlaceFilter):

@@ -1,6 +1,7 @@
 """Reads that join or shape; always through the policies."""
 
-from deployments.selectors.board import Board, Cell, Row, board
+from deployments.selectors.board import Board, Row, board
+from deployments.selectors.cells import Cell
 from deployments.selectors.deployments import (
     BROUGHT_UP,
     deployment_details,

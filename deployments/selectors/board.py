@@ -1,71 +1,27 @@
 """The home board: what runs where, what moves, what waits. Six queries, however many applications there are."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet, Subquery, Value, prefetch_related_objects
 from django.db.models.functions import Coalesce
 
 from deployments.models import Deployment, DeploymentApproval, Environment, Step, Target
 from deployments.policies import can_review, visible_deployments, visible_environments, visible_targets
+from deployments.selectors.cells import Cell, asked_at, cells_of
 from deployments.statuses import OPEN, DeploymentStatus, StepStatus
 from releasemgr.core.actors import Actor
 from releases.models import Application, Approval, Release
 from releases.policies import visible_applications, visible_releases
 from releases.statuses import ReleaseStatus
 
-Place = tuple[UUID, UUID]
 MOST_WAITING = 20
 SHOWN = (
     "target_id", "application_id", "environment_id", "kind", "status", "sequence", "deployed_by_id", "gates",
-    "created_at", "started_at", "completed_at", "error_message", "cancel_requested_at", "release__version",
-    "release__application_id",
+    "created_at", "started_at", "completed_at", "error_message", "cancel_requested_at", "part_of_id",
+    "release__version", "release__application_id",
 )  # fmt: skip
-
-
-@dataclass
-class Cell:
-    """One application in one environment.
-
-    `current` is what runs, as far as we brought it; `latest` the last one that started; `moving` is under way now;
-    `waiting` asked for its turn.
-    """
-
-    environment: Environment
-    is_set_up: bool = False
-    current: Deployment | None = None
-    latest: Deployment | None = None
-    moving: Deployment | None = None
-    waiting: list[Deployment] = field(default_factory=list)
-
-    @property
-    def failed(self) -> Deployment | None:
-        """The last attempt, when it left the place in doubt."""
-        bad = (DeploymentStatus.FAILED, DeploymentStatus.CANCELLED)
-        return self.latest if self.latest is not None and self.latest.status in bad else None
-
-    @property
-    def taken_back(self) -> str:
-        """What runs came back with a rollback of this version."""
-        current: Any = self.current
-        if current is None or self.latest is None or current.pk != self.latest.pk:
-            return ""
-        return current.taken_back_version or ""
-
-    @property
-    def health(self) -> str:
-        """A word of `releasemgr.core.looks`."""
-        if self.current is None:
-            return "unhealthy" if self.failed else "unknown"
-        return "degraded" if self.failed else "healthy"
-
-    @property
-    def shown(self) -> Deployment | None:
-        """Where the cell leads."""
-        return self.moving or self.failed or self.current or (self.waiting[0] if self.waiting else None)
 
 
 @dataclass
@@ -93,8 +49,8 @@ def board(actor: Actor, *, text: str = "", team: str = "") -> Board:
     applications = list(visible_applications(actor).select_related("team").defer("description").order_by("name", "id"))
     targets = list(_targets(actor))
     deployments = _at_home(_deployments(actor, targets), applications, environments)
-    cells = _cells(environments, targets, deployments)
-    open_ones = sorted((each for each in deployments if each.is_open), key=_asked_at)
+    cells = cells_of(environments, targets, deployments)
+    open_ones = sorted((each for each in deployments if each.is_open), key=asked_at)
     return Board(
         environments=environments,
         rows=[
@@ -104,7 +60,7 @@ def board(actor: Actor, *, text: str = "", team: str = "") -> Board:
         ],
         teams=sorted({(each.team.slug, each.team.name) for each in applications}, key=lambda pair: pair[1].lower()),
         total=len(applications),
-        moving=[each for each in open_ones if each.status == DeploymentStatus.IN_PROGRESS],
+        moving=_moving(open_ones),
         to_review=[each for each in open_ones if _waits_for(actor, each)][:MOST_WAITING],
         to_approve=list(_releases_to_approve(actor)),
     )
@@ -113,12 +69,13 @@ def board(actor: Actor, *, text: str = "", team: str = "") -> Board:
 def _targets(actor: Actor) -> QuerySet[Target]:
     """Each with the ids of its current and latest deployment: a step into an index, not a scan of history."""
     started = Deployment.objects.filter(target=OuterRef("pk"), sequence__isnull=False).order_by("-sequence")
-    current = started.filter(status=DeploymentStatus.SUCCEEDED)
+    current = started.stands()
     return (
         visible_targets(actor)
-        .only("id", "application_id", "environment_id")
+        .select_related("cluster")
+        .only("id", "application_id", "environment_id", "wave", "namespace", "cluster__name")
         .annotate(current_id=Subquery(current.values("pk")[:1]), latest_id=Subquery(started.values("pk")[:1]))
-        .order_by()
+        .order_by("wave", "created_at", "id")
     )
 
 
@@ -160,31 +117,11 @@ def _at_home(
     return found
 
 
-def _cells(
-    environments: Iterable[Environment], targets: Iterable[Target], deployments: Iterable[Deployment]
-) -> dict[Place, Cell]:
-    by_id = {each.pk: each for each in deployments}
-    by_environment = {each.pk: each for each in environments}
-    cells: dict[Place, Cell] = {}
-    rows: Iterable[Any] = targets
-    for target in rows:
-        cells[target.application_id, target.environment_id] = Cell(
-            by_environment[target.environment_id],
-            is_set_up=True,
-            current=by_id.get(target.current_id),
-            latest=by_id.get(target.latest_id),
-        )
-    for each in sorted(by_id.values(), key=_asked_at):
-        cell = cells.get((each.application_id, each.environment_id))
-        if cell is not None and each.status == DeploymentStatus.IN_PROGRESS:
-            cell.moving = each
-        elif cell is not None and each.status == DeploymentStatus.PENDING:
-            cell.waiting.append(each)
-    return cells
-
-
-def _asked_at(deployment: Deployment) -> tuple[datetime, UUID]:
-    return deployment.created_at, deployment.pk
+def _moving(open_ones: Sequence[Deployment]) -> list[Deployment]:
+    """Under way, without the parts of which a leading one tells."""
+    leading = {each.pk for each in open_ones}
+    moving = [each for each in open_ones if each.status == DeploymentStatus.IN_PROGRESS]
+    return [each for each in moving if each.part_of_id not in leading]
 
 
 def _matches(application: Application, text: str, team: str) -> bool:

@@ -1,18 +1,17 @@
 """Reads about several targets of an application in one environment, and the parts of a deployment there."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import groupby
 from uuid import UUID
 
 from django.db.models import Exists, OuterRef, QuerySet
 
 from deployments.models import Deployment, Step, Target
-from deployments.policies import visible_deployments
 from deployments.selectors.deployments import LONG
 from deployments.selectors.places import targets_of
-from deployments.statuses import StepName
-from releasemgr.core.actors import Actor
+from deployments.statuses import DeploymentStatus, StepName
 
 
 def further_targets(lead: Deployment) -> list[Target]:
@@ -52,19 +51,49 @@ def touched_parts_of(lead: Deployment) -> QuerySet[Deployment]:
     return parts_of(lead).filter(Exists(started.exclude(name=StepName.PREFLIGHT)))
 
 
-def visible_parts(actor: Actor, lead: Deployment) -> QuerySet[Deployment]:
-    return parts_of(lead).filter(pk__in=visible_deployments(actor).values("pk"))
-
-
 def has_open_parts(lead: Deployment) -> bool:
     return Deployment.objects.open().filter(part_of=lead.pk).exists()
+
+
+@dataclass(frozen=True)
+class Leg:
+    """One target on the way of a deployment to several. `deployment` is None while it has not been reached."""
+
+    name: str
+    target: Target
+    deployment: Deployment | None
+
+    @property
+    def status(self) -> str:
+        """A word of `releasemgr.core.looks`; of the leading one what became of its own target."""
+        if self.deployment is None:
+            return "waiting"
+        if self.deployment.part_of_id is None and _has_gone_on(self.deployment):
+            return DeploymentStatus.SUCCEEDED
+        return self.deployment.status
+
+
+def legs_of(lead: Deployment) -> list[Leg]:
+    """Every target of a deployment to several, in order; nothing for one that has a single target."""
+    made = {part.target_id: part for part in parts_of(lead)}
+    targets = [part.target for part in made.values()]
+    if lead.is_open and not lead.is_rollback and lead.part_of_id is None:
+        targets = further_targets(lead)
+    if not targets:
+        return []
+    names = names_of([lead.target, *targets])
+    found = [Leg(names[each.pk], each, made.get(each.pk)) for each in targets]
+    return [Leg(names[lead.target_id], lead.target, lead), *found]
+
+
+def _has_gone_on(lead: Deployment) -> bool:
+    """Its own target is done. From the steps as they were loaded: they belong to the page."""
+    is_taken_back = lead.status == DeploymentStatus.ROLLED_BACK
+    reached = any(step.name == StepName.WAVES and step.started_at for step in lead.steps.all())
+    return reached and not is_taken_back
 
 
 def listed(names: Iterable[str]) -> str:
     """`eu-1, eu-2 and us-1`."""
     words = list(names)
     return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
-
-
-def by_target(parts: Iterable[Deployment]) -> Mapping[UUID, Deployment]:
-    return {part.target_id: part for part in parts}

@@ -10,6 +10,7 @@ from accounts.serializers import PersonOutput
 from deployments.models import Deployment, Environment, LogLine, Step
 from deployments.policies import visible_environments
 from deployments.preview import Preview, gates_of, stored_gate
+from deployments.selectors.waves import parts_of
 from deployments.statuses import DeploymentKind, DeploymentStatus
 from releasemgr.core.fields import NameOrIdField
 from releases.models import Application
@@ -136,15 +137,35 @@ class DeploymentOutput(serializers.ModelSerializer[Deployment]):
         return GateOutput([stored_gate(row) for row in deployment.gates], many=True).data
 
 
+class PartOutput(serializers.ModelSerializer[Deployment]):
+    """One further target of a deployment to several."""
+
+    target = serializers.UUIDField(source="target_id", read_only=True)
+    cluster = serializers.CharField(source="target.cluster.name", read_only=True)
+    namespace = serializers.CharField(source="target.namespace", read_only=True)
+    wave = serializers.IntegerField(source="target.wave", read_only=True)
+    version = serializers.CharField(source="release.version", read_only=True)
+
+    class Meta:
+        model = Deployment
+        fields = ["id", "target", "cluster", "namespace", "wave", "version", "status", "error_message"]
+
+
 class DeploymentDetail(DeploymentOutput):
-    """One deployment: with the evidence, and the gates asked now while it waits."""
+    """One deployment: with the evidence, its parts, and the gates asked now while it waits."""
+
+    parts = serializers.SerializerMethodField()
 
     class Meta(DeploymentOutput.Meta):
-        fields = [*DeploymentOutput.Meta.fields, "evidence"]
+        fields = [*DeploymentOutput.Meta.fields, "parts", "evidence"]
 
     @extend_schema_field(GateOutput(many=True))
     def get_gates(self, deployment: Deployment) -> Any:
         return GateOutput(gates_of(deployment, timezone.now()), many=True).data
+
+    @extend_schema_field(PartOutput(many=True))
+    def get_parts(self, deployment: Deployment) -> Any:
+        return PartOutput(parts_of(deployment), many=True).data
 
 
 class ImageChangeOutput(serializers.Serializer[Any]):

@@ -1,5 +1,6 @@
 """Parts of other pages: what runs where, seen from a release or from an application."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -21,12 +22,16 @@ from releases.statuses import DEPLOYABLE
 
 @dataclass(frozen=True)
 class Place:
-    """One environment, seen from a release. `why_not` says why it cannot be deployed there, empty when it can."""
+    """One environment, seen from a release. `why_not` says why it cannot be deployed there, empty when it can.
+
+    Of several targets it is the first one's; `elsewhere` are the other versions that run in the others.
+    """
 
     environment: Environment
     target: Target | None
     current: Deployment | None
     latest: Deployment | None
+    elsewhere: list[str]
     why_not: str
 
     @property
@@ -50,9 +55,10 @@ def for_release(request: Request, release_id: UUID) -> HttpResponse:
 
 
 def places_of(actor: Actor, release: Release) -> list[Place]:
-    rows = selectors.target_list(actor).filter(application=release.application_id)
-    targets = {each.environment_id: each for each in rows}
-    current = selectors.running_now(targets.values())
+    rows = list(selectors.target_list(actor).filter(application=release.application_id))
+    # Of several targets in an environment the first one leads.
+    targets = {each.environment_id: each for each in reversed(rows)}
+    current = selectors.running_now(rows)
     latest = selectors.latest_of_release(release)
     places = []
     for environment in selectors.environment_list(actor):
@@ -63,10 +69,19 @@ def places_of(actor: Actor, release: Release) -> list[Place]:
                 target=target,
                 current=current.get(target.pk) if target else None,
                 latest=latest.get(target.pk) if target else None,
+                elsewhere=_elsewhere(environment, target, rows, current),
                 why_not=_why_not(actor, release, environment, target),
             )
         )
     return places
+
+
+def _elsewhere(
+    environment: Environment, first: Target | None, targets: Iterable[Target], current: Mapping[UUID, Deployment]
+) -> list[str]:
+    running = [current[each.pk] for each in targets if each.environment_id == environment.pk and each.pk in current]
+    here = current.get(first.pk) if first else None
+    return sorted({each.release.version for each in running} - {here.release.version if here else ""})
 
 
 def _why_not(actor: Actor, release: Release, environment: Environment, target: Target | None) -> str:
