@@ -18,6 +18,8 @@ from deployments.api.log import PlainTextRenderer, as_plain_text, log_body, read
 from deployments.models import Deployment
 from deployments.preview import gates_of, preview
 from deployments.serializers import deployments as bodies
+from deployments.serializers.comparing import DiffOutput
+from deployments.services.comparing import compare_release
 from releasemgr.core.viewsets import ApiViewSet, ListMixin, RetrieveMixin
 from releases.models import Release
 from releases.selectors import release_details
@@ -105,6 +107,30 @@ class Deployments(ListMixin, RetrieveMixin, ApiViewSet):
         """The same release to the same place again: a new deployment, which is answered."""
         return self._move(services.retry_deployment, status=202)
 
+    @extend_schema(request=None, responses={202: bodies.DeploymentDetail})
+    @action(detail=True, methods=["post"])
+    def pause(self, request: Request, pk: str) -> Response:
+        """Hold a canary at its weight, or a blue/green deployment before its switch."""
+        return self._move(services.pause_deployment, status=202)
+
+    @extend_schema(request=None, responses={202: bodies.DeploymentDetail})
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, pk: str) -> Response:
+        """Let a paused deployment go on; the time of the pause does not count."""
+        return self._move(services.resume_deployment, status=202)
+
+    @extend_schema(request=None, responses={202: bodies.DeploymentDetail})
+    @action(detail=True, methods=["post"])
+    def promote(self, request: Request, pk: str) -> Response:
+        """End the pause that it is in: a canary goes on to its next weight, blue/green switches."""
+        return self._move(services.promote_deployment, status=202)
+
+    @extend_schema(request=None, responses={202: bodies.DeploymentDetail})
+    @action(detail=True, methods=["post"])
+    def abort(self, request: Request, pk: str) -> Response:
+        """Cancel it, with the canary taken away first; what ran before has the traffic."""
+        return self._move(services.abort_deployment, status=202)
+
     @action(detail=True, methods=["post"])
     def approve(self, request: Request, pk: str) -> Response:
         return self._move(services.approve_deployment, **self.validated())
@@ -143,3 +169,15 @@ class ReleaseDeployments(ApiViewSet):
         asked.is_valid(raise_exception=True)
         found = preview(self.actor, self.get_object(), asked.validated_data["environment"], now=timezone.now())
         return Response(bodies.PreviewOutput(found).data)
+
+    @extend_schema(
+        responses=DiffOutput,
+        parameters=[OpenApiParameter("environment", OpenApiTypes.STR, required=True, description="Name or id.")],
+    )
+    def diff(self, request: Request, pk: str) -> Response:
+        """What would change there, as the cluster sees it in a dry run, and what others have changed since."""
+        asked = bodies.PreviewInput(data=request.query_params.dict(), context=self.get_serializer_context())
+        asked.is_valid(raise_exception=True)
+        place = asked.validated_data["environment"]
+        found = compare_release(actor=self.actor, release=self.get_object(), environment=place)
+        return Response(DiffOutput(found).data)

@@ -86,7 +86,10 @@ def load(claim: Claim) -> Deployment:
 
 # What others may change while we hold the claim.
 VOLATILE: dict[type[Leased], tuple[str, ...]] = {
-    Deployment: ("status", "cancel_requested_at", "cancel_requested_by", "error_message", "gates"),
+    Deployment: (
+        *("status", "cancel_requested_at", "cancel_requested_by", "error_message", "gates"),
+        *("paused_at", "promotions"),
+    ),
     Bake: ("status", "until"),
 }
 

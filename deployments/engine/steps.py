@@ -4,7 +4,10 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from deployments.engine import canary, switching
+from deployments.engine.recovery import clock_of
 from deployments.engine.verification import verify
+from deployments.engine.waves import lead_on
 from deployments.models import Deployment, Step
 from deployments.services.clusters import connection_to
 from deployments.services.planning import adapter_of, work_of
@@ -42,12 +45,16 @@ def _apply(deployment: Deployment, step: Step, work: Work, now: datetime) -> Ste
 
 
 def _observe(deployment: Deployment, step: Step, work: Work, now: datetime) -> StepResult:
-    return adapter_of(deployment).observe(work, checkpoint=step.checkpoint, now=now)
+    return adapter_of(deployment).observe(work, checkpoint=step.checkpoint, now=clock_of(step, now))
 
 
 RUNNERS: Mapping[str, Runner] = {
     StepName.PREFLIGHT: _preflight,
+    StepName.CANARY: canary.advance,
     StepName.APPLY: _apply,
     StepName.ROLLOUT: _observe,
     StepName.VERIFY: verify,
+    StepName.SWITCH: switching.switch,
+    StepName.TIDY: switching.tidy,
+    StepName.WAVES: lead_on,
 }

@@ -111,6 +111,17 @@ AUTOSCALER = Kind(
     subresources=("status",),
 )
 INGRESS = _network("ingresses", "Ingress", "ing", "status")
+# Of a CustomResourceDefinition in a real cluster.
+HTTP_ROUTE = Kind(
+    "gateway.networking.k8s.io",
+    "v1",
+    "httproutes",
+    "HTTPRoute",
+    "httproute",
+    categories=("gateway-api",),
+    subresources=("status",),
+    generation=True,
+)
 NETWORK_POLICY = _network("networkpolicies", "NetworkPolicy", "netpol")
 DISRUPTION_BUDGET = Kind(
     "policy",
@@ -159,6 +170,7 @@ KINDS: tuple[Kind, ...] = (
     AUTOSCALER,
     CRON_JOB,
     JOB,
+    HTTP_ROUTE,
     INGRESS,
     NETWORK_POLICY,
     DISRUPTION_BUDGET,

@@ -1,12 +1,12 @@
 """From a release and a target to the rows that remember the work."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, cast
 
 from deployments.models import Deployment, Step, Target
 from deployments.models.places import TargetKind
 from deployments.statuses import StepName, StrategyType
-from deployments.targets.base import Connection, InvalidContent, Manifest, Work
+from deployments.targets.base import Connection, InvalidContent, Manifest, Progressive, Work
 from deployments.targets.base import Target as TargetAdapter
 from deployments.targets.registry import get_target
 from releasemgr.core import live
@@ -36,11 +36,19 @@ def plan_of(deployment: Deployment) -> list[StepName]:
     plan = list(PLANS.get(strategy, PLAN))
     if deployment.is_rollback and strategy == StrategyType.CANARY:
         plan.remove(StepName.CANARY)
+    if StepName.TIDY not in plan and _may_leave_variants(deployment.target):
+        plan.append(StepName.TIDY)
     if deployment.prune:
         plan.append(StepName.PRUNE)
     if goes_further(deployment):
         plan.append(StepName.WAVES)
     return plan
+
+
+def _may_leave_variants(target: Target) -> bool:
+    """Whether a strategy ever brought workloads beside others here: one that failed half-way may have left some."""
+    earlier = Deployment.objects.filter(target=target, sequence__isnull=False)
+    return earlier.filter(strategy__type__in=[str(kind) for kind in PLANS]).exists()
 
 
 def goes_further(deployment: Deployment) -> bool:
@@ -115,6 +123,11 @@ def work_of(deployment: Deployment, connection: Connection) -> Work:
 
 def adapter_of(deployment: Deployment) -> TargetAdapter:
     return get_target(deployment.target.kind)
+
+
+def progressive(deployment: Deployment) -> Progressive:
+    """The adapter of a target whose strategy was checked: only kinds that can do it take one."""
+    return cast("Progressive", adapter_of(deployment))
 
 
 def _judged(release: Release, target: Target, what: Literal["render", "stamp"], work: Work) -> list[Manifest]:

@@ -18,6 +18,7 @@ from deployments.forms.deployments import DecisionForm, RejectionForm, RollbackF
 from deployments.models import Deployment, Environment
 from deployments.preview import preview
 from deployments.services.access import require_deploy, require_review
+from deployments.views.comparing import Choice
 from deployments.views.deployments import deployment_context
 from releasemgr.core.errors import Invalid, WrongState
 from releasemgr.core.htmx import go, is_partial, swap_behind_dialog
@@ -62,6 +63,7 @@ def _ask_to_start(
         "release": release,
         "environment": environment,
         "preview": preview(request.actor, release, environment, now=timezone.now()),
+        "choice": Choice.of(request, release),
     }
     return _ask(request, context, status)
 
@@ -128,7 +130,7 @@ def _decide(
         return _ask_to_decide(request, deployment, form, verb, status=422)
     move = partial(service, actor=request.actor, deployment=deployment, **form.cleaned_data)
     try:
-        return _move(request, pk, move, done=f"You {verb.removesuffix('e')}ed {deployment}.")
+        return make_move(request, pk, move, done=f"You {verb.removesuffix('e')}ed {deployment}.")
     except Invalid as error:
         form.refuse(error)
         return _ask_to_decide(request, deployment, form, verb, status=error.status)
@@ -153,7 +155,7 @@ def _ask_to_decide(
 def cancel(request: Request, pk: UUID) -> HttpResponse:
     deployment = selectors.get_deployment(request.actor, pk)
     move = partial(services.cancel_deployment, actor=request.actor, deployment=deployment)
-    return _move(request, pk, move, done="It stops at the next safe point.")
+    return make_move(request, pk, move, done="It stops at the next safe point.")
 
 
 @login_required
@@ -174,7 +176,7 @@ def _ask(request: Request, context: dict[str, Any], status: int) -> HttpResponse
     return render(request, template, context | {"in_dialog": is_partial(request)}, status=status)
 
 
-def _move(request: Request, pk: UUID, move: Move, *, done: str) -> HttpResponse:
+def make_move(request: Request, pk: UUID, move: Move, *, done: str) -> HttpResponse:
     """Make the move, then show the deployment as it is now; when somebody else was first, so too, with the reason."""
     try:
         move()

@@ -15,6 +15,9 @@ from deployments.forms.deployments import DeploymentFilterForm
 from deployments.masking import as_yaml, masked
 from deployments.models import Deployment
 from deployments.preview import gates_of
+from deployments.selectors.waves import legs_of
+from deployments.services.comparing import compare_with_former
+from deployments.services.stages import progress_of
 from deployments.statuses import STEPS_OPEN
 from deployments.workflow import choices
 from releasemgr.core.actors import Actor
@@ -47,7 +50,9 @@ def deployment_list(request: Request) -> HttpResponse:
 
 
 def _filtered(actor: Actor, wanted: dict[str, Any]) -> QuerySet[Deployment]:
-    found = selectors.search_deployments(selectors.deployment_list(actor), wanted["q"])
+    # The parts of a deployment to several targets stand on its own page.
+    rows = selectors.deployment_list(actor).filter(part_of__isnull=True)
+    found = selectors.search_deployments(rows, wanted["q"])
     named = {name: wanted[name] for name in ("application", "environment", "status", "kind") if wanted[name]}
     return found.filter(**named)
 
@@ -82,9 +87,11 @@ def deployment_context(actor: Actor, deployment: Deployment) -> dict[str, Any]:
         "choices": choices(
             actor, deployment, newer=newer, is_reviewed=any(g.kind == "approval" and not g.open for g in gates)
         ),
+        "progress": progress_of(deployment),
         "newer": newer,
         "decisions": list(deployment.approvals.select_related("user")),
         "images": list(deployment.release.images.items()),
+        "legs": legs_of(deployment),
     }
 
 
@@ -112,7 +119,13 @@ def _line_id(text: str) -> int | None:
 @login_required
 @require_GET
 def deployment_manifests(request: Request, pk: UUID) -> HttpResponse:
-    """The rendered objects; loaded on their own because they are long."""
+    """The rendered objects, and what changed since the deployment before; loaded on their own because they are long."""
     deployment = selectors.get_deployment(request.actor, pk)
-    context = {"deployment": deployment, "text": as_yaml(masked(deployment.manifests)) if deployment.manifests else ""}
+    former, compared = compare_with_former(deployment)
+    context = {
+        "deployment": deployment,
+        "former": former,
+        "compared": compared,
+        "text": as_yaml(masked(deployment.manifests)) if deployment.manifests else "",
+    }
     return render(request, "deployments/partials/manifests.html", context)

@@ -145,7 +145,9 @@ def test_discovery_describes_what_is_served_as_recorded(server: SandboxServer) -
             assert (found["major"], found["minor"]) == ("1", "36")
         elif path == "/apis":
             known = {group["name"]: group["preferredVersion"] for group in wanted["groups"]}
-            assert {group["name"]: group["preferredVersion"] for group in found["groups"]}.items() <= known.items()
+            # A real cluster learns this group from a CustomResourceDefinition.
+            built_in = [group for group in found["groups"] if group["name"] != "gateway.networking.k8s.io"]
+            assert {group["name"]: group["preferredVersion"] for group in built_in}.items() <= known.items()
         elif "resources" in (wanted if isinstance(wanted, dict) else {}):
             known = {entry["name"]: entry for entry in wanted["resources"]}
             for entry in found["resources"]:

@@ -17,6 +17,7 @@ from deployments.targets.kubernetes import (
     fence,
     objects,
     progressive,
+    prune,
     rollout,
     tidy,
     unsticking,
@@ -72,6 +73,9 @@ class ManifestsTarget:
 
     def tidy(self, work: Work) -> StepResult:
         return answering(work, tidy.tidy)
+
+    def prune(self, work: Work) -> StepResult:
+        return answering(work, prune.prune)
 
     def evidence(self, work: Work) -> Mapping[str, Any]:
         """Of the first workload that is not done."""
