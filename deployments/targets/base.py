@@ -196,6 +196,7 @@ class Comparing(Protocol):
         ...
 
 
+@runtime_checkable
 class Pruning(Protocol):
     """A target that can remove what a release no longer contains."""
 

@@ -344,7 +344,7 @@ def test_an_object_of_another_target_is_taken_over_and_said_so(target: Target, p
     work = prepared(target, with_image(place, "2.0.0", sequence=1))
     checked = target.preflight(work)
     assert isinstance(checked, Succeeded)
-    assert "belongs to another target (web 1.0.0)" in " ".join(checked.log)
+    assert "A dry run accepted Deployment web, taken over from web 1.0.0." in checked.log
     applied = target.apply(work)
     assert isinstance(applied, Succeeded)
     assert applied.log == ("Deployment web: changed, taken over from web 1.0.0",)

@@ -44,7 +44,7 @@ def test_a_conflict_names_the_other_manager_and_its_fields() -> None:
     assert str(error) == (
         "Could not apply Deployment web: “someone-else” owns spec.replicas, "
         'spec.template.spec.containers[name="app"].image. '
-        "Leave these fields out of the release, or have that manager give them up."
+        "Deploy again and choose to take them over from “someone-else”, or leave these fields out of the release."
     )
     assert isinstance(errors.as_result(error), Failed)
 

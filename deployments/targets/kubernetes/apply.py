@@ -3,15 +3,18 @@
 import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
-from deployments.targets.base import Errored, Failed, Manifest, StepResult, Succeeded, Work
-from deployments.targets.kubernetes import fence, objects
+from deployments.targets.base import Errored, Manifest, Running, StepResult, Succeeded, Work
+from deployments.targets.kubernetes import definitions, fence, objects
 from deployments.targets.kubernetes.cluster import Cluster
-from deployments.targets.kubernetes.errors import ClusterError, Modified, as_result
+from deployments.targets.kubernetes.errors import ClusterError, Modified, OwnedByOthers, as_result, conflicts_of
+from deployments.targets.kubernetes.writing import Writing, Written
 
 ATTEMPTS = 6
 # Writes one object on condition that it still has this resourceVersion (empty: whatever it has).
 Write = Callable[[Manifest, str], Manifest]
+_Bring = Callable[[Manifest], Written]
 
 
 def apply_objects(cluster: Cluster, work: Work, *, write: Write | None = None) -> StepResult:
@@ -22,35 +25,48 @@ def apply_objects(cluster: Cluster, work: Work, *, write: Write | None = None) -
     generation stays, so no second rollout starts.
     """
     log: list[str] = []
+    try:
+        bring = _with(write, cluster, work) if write else Writing(cluster, work).write
+    except ClusterError as error:
+        return as_result(error)
     for item in work.objects:
         try:
-            log.append(_apply_fenced(cluster, item, work, write))
+            log.append(_bring_fenced(item, bring))
+            definitions.wait_until_served(cluster, item)
         except ClusterError as error:
-            return _with_log(as_result(error), log)
+            if definitions.is_too_early(error, item, work.objects):
+                return Running(f"{objects.title(item)}: its kind is not served yet.", retry_after_seconds=1.0)
+            return _stopped(error, item, log)
     count = f"{len(work.objects)} {'object' if len(work.objects) == 1 else 'objects'}"
     return Succeeded(f"Applied {count} to {work.namespace}.", log=tuple(log))
 
 
-def _apply_fenced(cluster: Cluster, item: Manifest, work: Work, write: Write | None) -> str:
-    """Reads the live object, checks the fence, and writes on condition that nothing changed in between.
+def _with(write: Write, cluster: Cluster, work: Work) -> _Bring:
+    """The same fence around another way to write."""
 
-    The condition is the resourceVersion that was read. An object that does not exist yet has none; there is no way to
-    say "only if absent" in an apply, so between reading and creating a few milliseconds stay unfenced.
-    """
-    for attempt in range(ATTEMPTS):
+    def bring(item: Manifest) -> Written:
         live = cluster.get(str(item["apiVersion"]), str(item["kind"]), work.namespace, objects.name_of(item))
         fence.refuse_if_newer(live, work)
-        version = str(objects.metadata(live).get("resourceVersion", "")) if live else ""
+        former = fence.taken_over_from(live, work)
+        after = write(item, str(objects.metadata(live).get("resourceVersion", "")) if live else "")
+        return Written(live, after, (f"taken over from {former}",) if former else ())
+
+    return bring
+
+
+def _bring_fenced(item: Manifest, bring: _Bring) -> str:
+    """Writes on condition that nothing changed since the object was read; looks again when something has."""
+    for attempt in range(ATTEMPTS):
         try:
-            written = write(item, version) if write else cluster.apply(item, resource_version=version)
+            written = bring(item)
         except Modified:
             # Controllers write the status all the time; only who wrote last matters, so look again.
             if attempt == ATTEMPTS - 1:
                 raise
             time.sleep(random.uniform(0.005, 0.02) * (attempt + 1))  # noqa: S311 - jitter, not a secret
             continue
-        former = fence.taken_over_from(live, work)
-        return f"{objects.title(item)}: {_outcome(live, written)}" + (f", taken over from {former}" if former else "")
+        outcome = _outcome(written.before, written.after)
+        return ", ".join((f"{objects.title(item)}: {outcome}", *written.notes))
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
@@ -65,7 +81,9 @@ def _outcome(live: Manifest | None, written: Manifest) -> str:
     return "changed"
 
 
-def _with_log(result: Failed | Errored, log: list[str]) -> StepResult:
-    if isinstance(result, Failed):
-        return Failed(result.message, evidence=result.evidence, log=tuple(log))
-    return Errored(result.message, retry_after_seconds=result.retry_after_seconds, log=tuple(log))
+def _stopped(error: ClusterError, item: Manifest, log: list[str]) -> StepResult:
+    result = as_result(error)
+    if isinstance(result, Errored):
+        return replace(result, log=tuple(log))
+    evidence = {"conflicts": conflicts_of(item, error)} if isinstance(error, OwnedByOthers) else result.evidence
+    return replace(result, evidence=evidence, log=tuple(log))

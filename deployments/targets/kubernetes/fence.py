@@ -15,7 +15,7 @@ class Superseded(Refused):
 
 def refuse_if_newer(live: Manifest | None, work: Work) -> None:
     """Raises Superseded when a newer deployment of the same target has written the object."""
-    if live is not None and _is_same_target(live, work) and objects.sequence_of(live) > work.sequence:
+    if live is not None and is_ours(live, work) and objects.sequence_of(live) > work.sequence:
         raise Superseded(
             f"A newer deployment (number {objects.sequence_of(live)}) has already written {objects.title(live)}; "
             f"this one (number {work.sequence}) leaves it alone."
@@ -35,10 +35,11 @@ def refuse_if_lost(live: Manifest, work: Work) -> None:
 
 def taken_over_from(live: Manifest | None, work: Work) -> str:
     """The release of another target that holds the object so far; empty when it is ours or new."""
-    if live is None or not objects.annotation(live, objects.DEPLOYMENT) or _is_same_target(live, work):
+    if live is None or not objects.annotation(live, objects.DEPLOYMENT) or is_ours(live, work):
         return ""
     return objects.annotation(live, objects.RELEASE)
 
 
-def _is_same_target(live: Manifest, work: Work) -> bool:
+def is_ours(live: Manifest, work: Work) -> bool:
+    """Whether this target's deployments have written the object."""
     return objects.annotation(live, objects.TARGET) == work.target_id

@@ -10,12 +10,13 @@ from datetime import datetime
 from typing import Any
 
 from deployments.targets.base import Failed, InvalidContent, Manifest, StepResult, Succeeded, Work
-from deployments.targets.kubernetes import apply, discovery, fence, objects, overrides, preflight
+from deployments.targets.kubernetes import apply, discovery, fence, objects, overrides
 from deployments.targets.kubernetes.cluster import Cluster
 from deployments.targets.kubernetes.errors import ClusterError, Forbidden, Modified
 from deployments.targets.kubernetes.manifests import ManifestsTarget, answering
-from deployments.targets.kubernetes.preflight import Right
+from deployments.targets.kubernetes.parallel import parallel
 from deployments.targets.kubernetes.render import annotated
+from deployments.targets.kubernetes.rights import Right
 from deployments.targets.kubernetes.wording import clean, listed
 
 WORKLOADS = "workloads"
@@ -89,7 +90,7 @@ def _missing_rights(cluster: Cluster, work: Work) -> list[str]:
     else:
         # Which kinds will be patched is not known yet; the dry run tells.
         rights = [right for right in rights if right.verb != "patch"]
-    answers = preflight.parallel(
+    answers = parallel(
         lambda right: cluster.is_allowed(right.verb, right.group, right.resource, work.namespace), rights
     )
     for answer in answers:
