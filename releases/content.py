@@ -8,6 +8,7 @@ from typing import Any
 
 from releasemgr.core.errors import Invalid
 from releasemgr.core.values import MAX_DEPTH, is_plain
+from releases.charts import clean_chart, clean_values
 from releases.manifests import container_names, parse_manifests
 
 FIELDS = frozenset({"images", "manifests", "chart", "values", "migrations"})
@@ -40,18 +41,19 @@ def clean_artifacts(raw: Any) -> dict[str, Any]:
         problems.append(f"Unknown fields: {', '.join(unknown)[:200]}. Known: {', '.join(sorted(FIELDS))}.")
     images = _clean_images(raw.get("images"), problems)
     manifests = _clean_manifests(raw.get("manifests"), images, problems)
-    for name in ("chart", "values", "migrations"):
-        if raw.get(name) is not None and not isinstance(raw[name], dict):
-            problems.append(f"{name} must be an object.")
-    if not problems and not images and not manifests and not raw.get("chart"):
+    chart = clean_chart(raw.get("chart"), problems)
+    values = clean_values(raw.get("values"), problems)
+    if raw.get("migrations") is not None and not isinstance(raw["migrations"], dict):
+        problems.append("migrations must be an object.")
+    if not problems and not images and not manifests and not chart:
         problems.append("A release needs something to send out: images, manifests or a chart.")
     if problems:
         raise Invalid(problems[0], details={"artifacts": problems})
     return {
         "images": images,
         "manifests": manifests,
-        "chart": raw.get("chart"),
-        "values": raw.get("values") or {},
+        "chart": chart,
+        "values": values,
         "migrations": raw.get("migrations"),
     }
 

@@ -3,14 +3,17 @@
 from typing import Any
 
 from django import forms
+from django.core.files.uploadedfile import UploadedFile
 from django.db.models import QuerySet
 from django.http import QueryDict
+from django.utils.datastructures import MultiValueDict
 
 from accounts.models import Role, Team
 from accounts.policies import visible_teams
 from releasemgr.core.actors import Actor
 from releasemgr.core.errors import DomainError
 from releasemgr.core.forms import RefusableForm, related_field
+from releases.chart_form import ChartFields, initial_chart
 from releases.content import MAX_IMAGES
 from releases.models import VERSION_PATTERN, Application, ApprovalRule, Release
 from releases.policies import visible_applications
@@ -37,7 +40,7 @@ class ReleaseFilterForm(forms.Form):
         related_field(self, "application").queryset = visible_applications(actor)
 
 
-class ReleaseForm(RefusableForm):
+class ReleaseForm(ChartFields, RefusableForm):
     """A release's texts and content. Besides the fields it reads rows of `container` and `reference` into `images`."""
 
     application = forms.ModelChoiceField(Application.objects.none(), to_field_name="slug", empty_label="Choose…")
@@ -76,14 +79,15 @@ class ReleaseForm(RefusableForm):
     def __init__(
         self,
         data: QueryDict | None = None,
+        files: "MultiValueDict[str, UploadedFile[Any]] | None" = None,
         *,
         actor: Actor,
         release: Release | None = None,
         content: Release | None = None,
         initial: dict[str, Any] | None = None,
     ) -> None:
-        """`release` is the one that is edited; `content` the one whose chart, values and migrations are kept."""
-        super().__init__(data, initial=initial)
+        """`release` is the one that is edited; `content` the one whose migrations and packaged chart are kept."""
+        super().__init__(data, files, initial=initial)
         self.release = release
         self.content = content or release
         if release is not None:
@@ -132,7 +136,8 @@ class ReleaseForm(RefusableForm):
         # A browser sends CRLF: an untouched text must stay the same content, or saving would void the approvals.
         if manifests == with_line_feeds(before):
             manifests = before
-        return kept | {"images": dict(self.images), "manifests": manifests or None}
+        chart = self.chart_content(kept)
+        return kept | {"images": dict(self.images), "manifests": manifests or None} | chart
 
 
 def with_line_feeds(text: str) -> str:
@@ -155,6 +160,7 @@ def initial_of(release: Release) -> dict[str, Any]:
         "description": release.description,
         "manifests": release.artifacts.get("manifests") or "",
         "images": release.images,
+        **initial_chart(release.artifacts),
     }
 
 

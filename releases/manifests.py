@@ -61,6 +61,20 @@ def parse_manifests(text: str) -> list[Manifest]:
     return objects
 
 
+def parse_values(text: str) -> dict[str, Any]:
+    """Helm values from YAML, under the same limits; empty for no text. Raises Invalid: details["values"]."""
+    try:
+        documents = _load(text)
+    except Invalid as exc:
+        problems = [str(each).replace("The manifests", "The values", 1) for each in exc.details["manifests"]]
+        raise Invalid(problems[0], details={"values": problems}) from None
+    found = documents[0] if documents else {}
+    if len(documents) > 1 or not isinstance(found, dict):
+        sentence = "The values must be one YAML document of names and values."
+        raise Invalid(sentence, details={"values": [sentence]})
+    return found
+
+
 def _invalid(problems: list[str]) -> Invalid:
     return Invalid(problems[0], details={"manifests": problems[:20]})
 

@@ -1,5 +1,6 @@
-"""Kubernetes objects as people may see them: what a Secret holds stays hidden. Pure."""
+"""Kubernetes objects and Helm values as people may see them: what is secret stays hidden. Pure."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ HIDDEN = "•••"
 SECRET_FIELDS = ("data", "stringData")
 # kubectl keeps the whole object there, data included.
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+TELLING_NAME = re.compile(r"pass|token|secret|credential|private|api_?key|access_?key|key$|auth|dsn|connection", re.I)
+PASSWORD_IN_URL = re.compile(r"(://[^/@\s:]*:)[^/@\s]+@")
 
 
 def masked(manifests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -58,5 +61,41 @@ def without_secrets(text: str) -> str:
 
 def artifacts_without_secrets(artifacts: Mapping[str, Any]) -> dict[str, Any]:
     """For what is kept for ever, such as the audit log."""
-    manifests = artifacts.get("manifests")
-    return {**artifacts, "manifests": without_secrets(manifests)} if manifests else dict(artifacts)
+    shown = dict(artifacts)
+    if artifacts.get("manifests"):
+        shown["manifests"] = without_secrets(artifacts["manifests"])
+    if artifacts.get("values"):
+        shown["values"] = masked_values(artifacts["values"])
+    if artifacts.get("chart"):
+        shown["chart"] = chart_in_short(artifacts["chart"])
+    return shown
+
+
+def chart_in_short(chart: Mapping[str, Any]) -> dict[str, Any]:
+    """Without a packaged chart's content, which its digest stands for; it may hold anything."""
+    return {name: value for name, value in chart.items() if name != "archive"}
+
+
+def masked_values(values: Any) -> Any:
+    """Helm values, or a target's overrides, with everything hidden that stands under a telling name."""
+    if isinstance(values, Mapping):
+        shown = {
+            str(name): _hidden(value) if TELLING_NAME.search(str(name)) else masked_values(value)
+            for name, value in values.items()
+        }
+        if TELLING_NAME.search(str(values.get("name") or "")) and "value" in shown:
+            # As in a container's env: the name tells about its neighbour.
+            shown["value"] = _hidden(values["value"])
+        return shown
+    if isinstance(values, list):
+        return [masked_values(each) for each in values]
+    return PASSWORD_IN_URL.sub(rf"\1{HIDDEN}@", values) if isinstance(values, str) else values
+
+
+def _hidden(value: Any) -> Any:
+    """The shape stays, so that a missing value can be seen."""
+    if isinstance(value, Mapping):
+        return {str(name): _hidden(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_hidden(each) for each in value]
+    return value if value is None or isinstance(value, bool) or value == "" else HIDDEN

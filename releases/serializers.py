@@ -21,13 +21,26 @@ from releases.policies import visible_applications, visible_artifacts
 from releases.selectors import progress_of_releases
 from releases.statuses import ReleaseStatus
 
+CHART_SCHEMA = {
+    "type": "object",
+    "nullable": True,
+    "description": "For targets of kind helm: repository, name and version, or archive.",
+    "properties": {
+        "repository": {"type": "string", "example": "oci://registry.example/charts"},
+        "name": {"type": "string", "example": "web"},
+        "version": {"type": "string", "description": "One exact version.", "example": "1.4.2"},
+        "digest": {"type": "string", "description": "sha256:… of the packaged chart; refused when it is another."},
+        "archive": {"type": "string", "description": "The packaged chart (.tgz) as base64, at most 1024 kB packed."},
+        "release_name": {"type": "string", "description": "Of the Helm release; the application's slug if left out."},
+    },
+}
 ARTIFACTS_SCHEMA = {
     "type": "object",
     "properties": {
         "images": {"type": "object", "additionalProperties": {"type": "string"}, "example": {"app": "registry/web:1"}},
         "manifests": {"type": "string", "nullable": True, "description": "Kubernetes objects as YAML."},
-        "chart": {"type": "object", "nullable": True, "additionalProperties": {}},
-        "values": {"type": "object", "additionalProperties": {}},
+        "chart": CHART_SCHEMA,
+        "values": {"type": "object", "additionalProperties": {}, "description": "Of the Helm chart."},
         "migrations": {"type": "object", "nullable": True, "additionalProperties": {}},
     },
 }

@@ -1,5 +1,6 @@
 """Writing releases: the form, its helping parts, deleting a draft."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -39,7 +40,7 @@ def release_create(request: Request) -> HttpResponse:
         initial = _initial(source) | {"application": application, "version": suggested}
         form = ReleaseForm(actor=request.actor, content=source, initial=initial)
         return _show(request, form, source=source, last=last, suggested=suggested)
-    form = ReleaseForm(request.POST, actor=request.actor, content=source)
+    form = ReleaseForm(request.POST, request.FILES, actor=request.actor, content=source)
     if not form.is_valid():
         return _show(request, form, source=source, last=_last_typed(request), status=422)
     try:
@@ -60,7 +61,7 @@ def release_edit(request: Request, pk: UUID) -> HttpResponse:
     require_develop(request.actor, release.application)
     if request.method == "GET":
         return _show(request, ReleaseForm(actor=request.actor, release=release, initial=initial_of(release)))
-    form = ReleaseForm(request.POST, actor=request.actor, release=release)
+    form = ReleaseForm(request.POST, request.FILES, actor=request.actor, release=release)
     if not form.is_valid():
         return _show(request, form, status=422)
     try:
@@ -156,7 +157,8 @@ def _show(
         "source": source,
         "last": last,
         "suggested": suggested,
-        "carried": [name for name in ("chart", "values", "migrations") if kept.get(name)],
+        "packed_chart": _packed_chart(kept),
+        "carried": [name for name in ("migrations",) if kept.get(name)],
     }
     return render_page_or_partial(
         request,
@@ -165,3 +167,9 @@ def _show(
         context=context,
         status=status,
     )
+
+
+def _packed_chart(artifacts: Mapping[str, Any]) -> str:
+    """Name and version of the packaged chart that stays unless it is replaced; empty without one."""
+    chart = artifacts.get("chart") or {}
+    return f"{chart.get('name')} {chart.get('version')}" if chart.get("archive") else ""

@@ -1,6 +1,7 @@
 """The list of releases, and one release with everything about it."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from releasemgr.core.requests import Request
 from releases import selectors, workflow
 from releases.content import mutable_images
 from releases.forms import CommentForm, ReleaseFilterForm
+from releases.masking import chart_in_short, masked_values
 from releases.models import Release
 from releases.policies import can_comment, can_draft, visible_artifacts
 
@@ -69,7 +71,8 @@ def release_detail(request: Request, pk: UUID) -> HttpResponse:
 def release_context(actor: Actor, release: Release) -> dict[str, Any]:
     """What `partials/release.html` needs."""
     decisions = list(release.approvals.all())
-    manifests = visible_artifacts(actor, release).get("manifests")
+    shown = visible_artifacts(actor, release)
+    manifests = shown.get("manifests")
     return {
         "release": release,
         "choices": workflow.choices(actor, release),
@@ -82,8 +85,15 @@ def release_context(actor: Actor, release: Release) -> dict[str, Any]:
         "hides_secrets": manifests != release.artifacts.get("manifests"),
         "mutable_images": mutable_images(release.artifacts),
         "extras": [
-            (name, json.dumps(release.artifacts[name], indent=2, ensure_ascii=False))
-            for name in ("chart", "values", "migrations")
-            if release.artifacts.get(name)
+            (name, json.dumps(found, indent=2, ensure_ascii=False)) for name, found in _extras(shown).items() if found
         ],
+    }
+
+
+def _extras(artifacts: Mapping[str, Any]) -> dict[str, Any]:
+    """Values are masked on pages for everybody: screens are shared."""
+    return {
+        "chart": chart_in_short(artifacts.get("chart") or {}),
+        "values": masked_values(artifacts.get("values") or {}),
+        "migrations": artifacts.get("migrations"),
     }

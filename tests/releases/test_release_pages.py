@@ -156,7 +156,8 @@ def test_the_form_suggests_the_next_version(
 def test_a_release_starts_from_the_last_one_with_all_its_content(
     application: Application, deployer: User, browser_of: LogIn
 ) -> None:
-    content = artifacts("1.0.0", values={"replicas": 3}, chart={"name": "web"})
+    chart = {"repository": "https://charts.example", "name": "web", "version": "1.2.3"}
+    content = artifacts("1.0.0", values={"replicas": 3}, chart=chart, migrations={"kind": "alembic", "head": "a1"})
     last = factories.draft(deployer, application, "1.0.0", artifacts=content, commit="abc")
     browser = browser_of(deployer)
 
@@ -164,11 +165,15 @@ def test_a_release_starts_from_the_last_one_with_all_its_content(
     assert 'value="1.0.1"' in page
     assert "registry.example/web:1.0.0" in page
     assert "kind: Deployment" in page
-    assert "Chart, values stay as they are" in page
-    browser.post("/releases/new", typed(version="1.0.1", **{"from": str(last.pk)}))
+    assert 'value="https://charts.example"' in page
+    assert "replicas: 3" in page
+    assert "Migrations stay as they are" in page
+    fields = {f"chart_{name}": value for name, value in chart.items()} | {"values": "replicas: 3"}
+    browser.post("/releases/new", typed(version="1.0.1", **fields, **{"from": str(last.pk)}))
 
     made = Release.objects.get(version="1.0.1")
-    assert (made.artifacts["values"], made.artifacts["chart"]) == ({"replicas": 3}, {"name": "web"})
+    assert (made.artifacts["values"], made.artifacts["chart"]) == ({"replicas": 3}, chart)
+    assert made.artifacts["migrations"] == {"kind": "alembic", "head": "a1"}
 
 
 @pytest.mark.parametrize("chosen", ["x", "00000000-0000-0000-0000-000000000000"])
