@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from deployments.engine import canary, switching
+from deployments.engine.pruning import prune
 from deployments.engine.recovery import clock_of
 from deployments.engine.verification import verify
 from deployments.engine.waves import lead_on
@@ -56,5 +57,6 @@ RUNNERS: Mapping[str, Runner] = {
     StepName.VERIFY: verify,
     StepName.SWITCH: switching.switch,
     StepName.TIDY: switching.tidy,
+    StepName.PRUNE: prune,
     StepName.WAVES: lead_on,
 }
