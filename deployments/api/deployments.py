@@ -17,7 +17,9 @@ from deployments import filters, selectors, services
 from deployments.api.log import PlainTextRenderer, as_plain_text, log_body, read_window
 from deployments.models import Deployment
 from deployments.preview import gates_of, preview
+from deployments.selectors.checks import measurements_of
 from deployments.serializers import deployments as bodies
+from deployments.serializers.checks import MeasurementOutput
 from deployments.serializers.comparing import DiffOutput
 from deployments.services.comparing import compare_release
 from releasemgr.core.viewsets import ApiViewSet, ListMixin, RetrieveMixin
@@ -62,6 +64,13 @@ class Deployments(ListMixin, RetrieveMixin, ApiViewSet):
         """Why it waits: asked now while it does, afterwards as they were asked last."""
         gates = gates_of(self.get_object(), timezone.now())
         return Response({"results": bodies.GateOutput(gates, many=True).data})
+
+    @extend_schema(responses=MeasurementOutput(many=True), filters=False)
+    @action(detail=True, methods=["get"], filterset_class=None)
+    def measurements(self, request: Request, pk: str) -> Response:
+        """What its health checks answered, newest first."""
+        page = self.paginate_queryset(measurements_of(self.get_object()).order_by())
+        return self.get_paginated_response(MeasurementOutput(page, many=True).data)
 
     @extend_schema(responses=bodies.LogOutput, parameters=LOG_PARAMETERS, filters=False)
     @action(

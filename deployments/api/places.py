@@ -3,13 +3,17 @@
 from typing import Any, ClassVar
 
 from django.db.models import Q, QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from deployments import filters, selectors, services
 from deployments.models import Cluster, Environment, Target
 from deployments.serializers import places
+from deployments.serializers.comparing import DriftedOutput
 from deployments.services.access import require_set_up
+from deployments.services.comparing import drift_of
 from releasemgr.core.viewsets import ApiViewSet, ListMixin, RetrieveMixin
 
 
@@ -100,6 +104,12 @@ class Targets(ListMixin, RetrieveMixin, ApiViewSet):
         target = self.get_object()
         require_set_up(self.actor)
         return self.answer(services.update_target(actor=self.actor, target=target, changes=self.validated()))
+
+    @extend_schema(responses=DriftedOutput, filters=False)
+    @action(detail=True, methods=["get"], filterset_class=None, pagination_class=None)
+    def drift(self, request: Request, pk: str) -> Response:
+        """What others have changed in the cluster since our last apply."""
+        return Response(DriftedOutput(drift_of(actor=self.actor, target=self.get_object())).data)
 
     def destroy(self, request: Request, pk: str) -> Response:
         services.delete_target(actor=self.actor, target=self.get_object())

@@ -120,7 +120,7 @@ def fits(response: HttpResponseBase, wanted: frozenset[int]) -> bool:
 
 
 def send(client: Client, method: str, path: str, body: dict[str, object], *, as_json: bool) -> HttpResponseBase:
-    if path.endswith("/preview"):
+    if path.endswith(("/preview", "/diff")):
         path += "?environment=staging"
     if method == "GET":
         return client.get(path)
