@@ -5,8 +5,8 @@ from typing import Any
 import django_filters  # type: ignore[import-untyped]
 from django.db.models import QuerySet
 
-from deployments.models import Cluster, Deployment, Environment, Target
-from deployments.statuses import DeploymentKind, DeploymentStatus
+from deployments.models import Check, Cluster, Deployment, Environment, Target
+from deployments.statuses import CheckKind, DeploymentKind, DeploymentStatus
 from releasemgr.core.lookups import by_name
 
 Rows = QuerySet[Any]
@@ -48,6 +48,15 @@ class DeploymentFilter(PlaceFilter):
         found: Rows = super().filter_queryset(queryset)
         wanted = self.form.cleaned_data
         return found if wanted["part_of"] or wanted["parts"] is not None else found.filter(part_of__isnull=True)
+
+
+class CheckFilter(PlaceFilter):
+    kind = django_filters.ChoiceFilter(choices=CheckKind.choices)
+    name = django_filters.CharFilter()
+
+    class Meta:
+        model = Check
+        fields: list[str] = []
 
 
 class TargetFilter(PlaceFilter):

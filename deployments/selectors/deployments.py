@@ -48,7 +48,7 @@ def deployment_details(actor: Actor) -> QuerySet[Deployment]:
     return (
         deployment_rows(actor)
         .select_related("target__cluster", "application__team", "environment__requires", "cancel_requested_by")
-        .select_related("rolls_back__release__application")
+        .select_related("rolls_back__release__application", "bake")
         .defer(None)
         .defer(*UNSEEN)
     )

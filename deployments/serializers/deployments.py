@@ -11,6 +11,7 @@ from deployments.models import Deployment, Environment, LogLine, Step
 from deployments.policies import visible_environments
 from deployments.preview import Preview, gates_of, stored_gate
 from deployments.selectors.waves import parts_of
+from deployments.serializers.checks import BakeField
 from deployments.statuses import DeploymentKind, DeploymentStatus
 from releasemgr.core.fields import NameOrIdField
 from releases.models import Application
@@ -152,12 +153,13 @@ class PartOutput(serializers.ModelSerializer[Deployment]):
 
 
 class DeploymentDetail(DeploymentOutput):
-    """One deployment: with the evidence, its parts, and the gates asked now while it waits."""
+    """One deployment: with the evidence, its parts, its bake, and the gates asked now while it waits."""
 
+    bake = BakeField()
     parts = serializers.SerializerMethodField()
 
     class Meta(DeploymentOutput.Meta):
-        fields = [*DeploymentOutput.Meta.fields, "parts", "evidence"]
+        fields = [*DeploymentOutput.Meta.fields, "parts", "evidence", "bake"]
 
     @extend_schema_field(GateOutput(many=True))
     def get_gates(self, deployment: Deployment) -> Any:
