@@ -25,7 +25,7 @@ def pause_deployment(*, actor: Actor, deployment: Deployment) -> Deployment:
     if deployment.paused_at is not None:
         raise _wrong(deployment, "It is paused already.")
     Deployment.objects.filter(pk=deployment.pk).update(paused_at=Now())
-    return _told(actor, deployment, step, "deployment.paused", f"Paused by {actor.user}.")
+    return _record("deployment.paused", actor, deployment, step, line=f"Paused by {actor.user}.")
 
 
 @transaction.atomic
@@ -34,7 +34,7 @@ def resume_deployment(*, actor: Actor, deployment: Deployment) -> Deployment:
     if deployment.paused_at is None:
         raise _wrong(deployment, "It is not paused.")
     Deployment.objects.filter(pk=deployment.pk).update(paused_at=None)
-    return _told(actor, deployment, step, "deployment.resumed", f"Resumed by {actor.user}.")
+    return _record("deployment.resumed", actor, deployment, step, line=f"Resumed by {actor.user}.")
 
 
 @transaction.atomic
@@ -49,7 +49,7 @@ def promote_deployment(*, actor: Actor, deployment: Deployment) -> Deployment:
     if not awaits_promotion(deployment, step):
         raise _wrong(deployment, "It does not wait for anybody now, or somebody else has just promoted it.")
     Deployment.objects.filter(pk=deployment.pk).update(promotions=F("promotions") + 1)
-    return _told(actor, deployment, step, "deployment.promoted", f"Promoted by {actor.user}.")
+    return _record("deployment.promoted", actor, deployment, step, line=f"Promoted by {actor.user}.")
 
 
 @transaction.atomic
@@ -88,7 +88,7 @@ def _why_nothing_to_pace(deployment: Deployment) -> str:
     return "It has passed the point up to which it can be paced. Cancel it, or roll it back."
 
 
-def _told(actor: Actor, deployment: Deployment, step: Step, event: str, line: str) -> Deployment:
+def _record(event: str, actor: Actor, deployment: Deployment, step: Step, *, line: str) -> Deployment:
     Deployment.objects.filter(pk=deployment.pk).update(wake_at=Now())
     deployment.refresh_from_db(fields=["paused_at", "promotions"])
     where = {"step": step.name} | ({"stage": step.checkpoint["index"] + 1} if "index" in step.checkpoint else {})

@@ -71,11 +71,18 @@ def furnish(world: World) -> None:
             release=release, release_digest=release.digest, status=status, sequence=sequence + 1, started_at=now,
             completed_at=None if status == "in_progress" else now, evidence=EVIDENCE if status == "failed" else {},
             error_message="CrashLoopBackOff" if status == "failed" else "", **common,
+            strategy={"type": "canary", "steps": [{"weight": 10}]} if status == "in_progress" else {},
         )  # fmt: skip
         names = ("preflight", "apply", "rollout", "verify")
+        if status == "in_progress":
+            names = ("preflight", "canary", "apply", "rollout", "verify", "tidy")
         made.steps.bulk_create(
             made.steps.model(
-                deployment=made, position=position, name=name, status="running" if position == 1 else "pending"
+                deployment=made,
+                position=position,
+                name=name,
+                status="running" if position == 1 else "pending",
+                checkpoint={"index": 0, "phase": "watching", "promotions": 0} if name == "canary" else {},
             )
             for position, name in enumerate(names)
         )

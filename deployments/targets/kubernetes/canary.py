@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any
 
-from deployments.targets.base import InvalidContent, Manifest, StepResult, Succeeded, Work
-from deployments.targets.kubernetes import apply, objects, traffic
+from deployments.targets.base import Failed, InvalidContent, Manifest, StepResult, Succeeded, Work
+from deployments.targets.kubernetes import apply, objects, scaling, traffic
 from deployments.targets.kubernetes.cluster import Cluster
 from deployments.targets.strategies import traffic_of
 
@@ -54,6 +54,8 @@ def shift(cluster: Cluster, work: Work, percent: int, observe: Observe) -> StepR
     if not any(sizes.values()):
         return Succeeded("No earlier release runs here, so there is nothing to compare with.", NOTHING_TO_COMPARE)
     candidate = candidate_of(work, percent, sizes)
+    if not candidate.deployments:
+        return Failed("No Service of this release selects its Deployments, so no route can split their traffic.")
     brought = apply.apply_objects(cluster, replace(work, objects=_brought(cluster, work, candidate)))
     if not isinstance(brought, Succeeded):
         return brought
@@ -61,7 +63,7 @@ def shift(cluster: Cluster, work: Work, percent: int, observe: Observe) -> StepR
     seen = observe(replace(work, objects=candidate.deployments))
     if not isinstance(seen, Succeeded):
         return replace(seen, log=(*told, *seen.log))
-    if not candidate.pairs:
+    if candidate.pairs is None:
         return replace(seen, log=(*told, *seen.log))
     routed = traffic.split(cluster, work, candidate.pairs, percent)
     return replace(routed, log=(*told, *seen.log, *routed.log))
@@ -71,7 +73,7 @@ def candidate_of(work: Work, percent: int, sizes: Mapping[str, int]) -> Candidat
     """The canary's objects. `sizes` are the replicas of the Deployments that run, by name. Pure."""
     deployments = [item for item in work.objects if sizes.get(objects.name_of(item)) and _is_deployment(item)]
     if traffic_of(work.strategy).by == "replicas":
-        return Candidate(tuple(_deployment(item, _size(item, percent, sizes), {}) for item in deployments))
+        return Candidate(tuple(_deployment(item, _size(item, percent, work, sizes), {}) for item in deployments))
     services = [
         item for item in work.objects
         if objects.service_selector(item) and any(_selects(item, each) for each in deployments)
@@ -83,7 +85,7 @@ def candidate_of(work: Work, percent: int, sizes: Mapping[str, int]) -> Candidat
     }  # fmt: skip
     return Candidate(
         tuple(
-            _deployment(item, _size(item, percent, sizes), labels)
+            _deployment(item, _size(item, percent, work, sizes), labels)
             for item in deployments if (labels := changed[objects.name_of(item)])
         ),
         tuple(_service(item, traffic_of(work.strategy).name) for item in services),
@@ -109,9 +111,10 @@ def _brought(cluster: Cluster, work: Work, candidate: Candidate) -> tuple[Manife
     return (*missing, *candidate.services, *candidate.deployments)
 
 
-def _size(item: Manifest, percent: int, sizes: Mapping[str, int]) -> int:
-    """Of the replicas that the release asks for; where it leaves them to an autoscaler, of those that run."""
-    wanted = (item.get("spec") or {}).get("replicas")
+def _size(item: Manifest, percent: int, work: Work, sizes: Mapping[str, int]) -> int:
+    """Of the replicas that the release asks for; where an autoscaler decides, of those that run."""
+    autoscalers = [each for each in work.objects if objects.group_kind(each) == scaling.AUTOSCALER]
+    wanted = None if scaling.scaler_of(item, autoscalers) else (item.get("spec") or {}).get("replicas")
     return max(1, ceil(percent * (sizes[objects.name_of(item)] if wanted is None else int(wanted)) / 100))
 
 
