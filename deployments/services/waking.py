@@ -1,18 +1,26 @@
 """Waking deployments: the row says that there is something to do, the queue only carries the news."""
 
+from collections.abc import Collection
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from deployments.models import Deployment, Target
+from deployments.models import Cluster, Deployment, Target
 from deployments.services.planning import TICK
-from deployments.statuses import DeploymentStatus
-from releasemgr.core.queue import enqueue, waiting_tasks
+from deployments.statuses import OPEN, DeploymentStatus
+from releasemgr.core.queue import enqueue_all, waiting_tasks
 
 # Workers empty such a queue within seconds, and what is due is found again by the next sweep.
 LONG_QUEUE = 200
+WAKE_UNHELD = """
+    UPDATE deployments_deployment AS deployment SET wake_at = statement_timestamp()
+    FROM (
+        SELECT id FROM deployments_deployment WHERE id = ANY(%s) AND status = ANY(%s)
+        ORDER BY created_at, id FOR UPDATE SKIP LOCKED
+    ) AS unheld WHERE deployment.id = unheld.id
+    RETURNING deployment.id, coalesce(claimed_until >= statement_timestamp(), false)"""
 
 
 @transaction.atomic
@@ -20,34 +28,26 @@ def wake(*deployment_ids: UUID) -> None:
     """Make open deployments due now. A worker that holds one looks again before it lets go (see `engine.claims`)."""
     rows = Deployment.objects.open().filter(pk__in=deployment_ids)
     # Oldest first, as everybody does who locks several: otherwise two that wake the same ones block each other.
-    locked = rows.order_by("created_at", "id").select_for_update(of=("self",)).values_list("pk", flat=True)
-    for deployment_id in _make_due(list(locked)):
-        enqueue(TICK, deployment_id)
+    locked = list(rows.order_by("created_at", "id").select_for_update(of=("self",)).values_list("pk", flat=True))
+    due = Deployment.objects.filter(pk__in=locked)
+    due.update(wake_at=Now())
+    enqueue_all(TICK, due.unclaimed().order_by("created_at").values_list("pk", flat=True))
 
 
 @transaction.atomic
-def wake_unheld(*deployment_ids: UUID) -> set[UUID]:
+def wake_unheld(deployment_ids: Collection[UUID]) -> set[UUID]:
     """As `wake`, without waiting for anybody: returns those whose row is locked just now, to be tried again.
 
     While the queue is long they only become due: the sweeps bring them to the workers as these keep up.
     """
-    open_ones = Deployment.objects.open().filter(pk__in=deployment_ids)
-    rows = open_ones.order_by("created_at", "id").select_for_update(of=("self",), skip_locked=True)
-    locked = list(rows.values_list("pk", flat=True))
-    unclaimed = _make_due(locked)
+    with connection.cursor() as cursor:
+        cursor.execute(WAKE_UNHELD, [list(deployment_ids), [status.value for status in OPEN]])
+        woken = cursor.fetchall()
+    unclaimed = [deployment_id for deployment_id, is_claimed in woken if not is_claimed]
     if unclaimed and waiting_tasks() < LONG_QUEUE:
-        for deployment_id in unclaimed:
-            enqueue(TICK, deployment_id)
-    if len(locked) == len(deployment_ids):
-        return set()
-    return set(open_ones.exclude(pk__in=locked).values_list("pk", flat=True))
-
-
-def _make_due(locked: list[UUID]) -> list[UUID]:
-    """Those of them that no worker holds, the oldest first."""
-    due = Deployment.objects.filter(pk__in=locked)
-    due.update(wake_at=Now())
-    return list(due.unclaimed().order_by("created_at").values_list("pk", flat=True))
+        enqueue_all(TICK, unclaimed)
+    left = set(deployment_ids) - {deployment_id for deployment_id, _ in woken}
+    return set(Deployment.objects.open().filter(pk__in=left).values_list("pk", flat=True)) if left else set()
 
 
 def wake_waiting(target: Target) -> None:
@@ -57,6 +57,12 @@ def wake_waiting(target: Target) -> None:
     """
     waiting = Deployment.objects.filter(application=target.application_id, status=DeploymentStatus.PENDING)
     wake(*waiting.values_list("pk", flat=True))
+
+
+def wake_under_way(cluster: Cluster) -> None:
+    """It answers again, or with other credentials: what waits for it need not wait for its timer."""
+    rows = Deployment.objects.filter(target__cluster=cluster, status=DeploymentStatus.IN_PROGRESS)
+    wake(*rows.values_list("pk", flat=True))
 
 
 def wake_those_behind(deployment: Deployment) -> None:
@@ -74,6 +80,5 @@ def wake_due() -> int:
     ids = list(Deployment.objects.due().unclaimed().order_by("wake_at").values_list("pk", flat=True)[:500])
     if not ids or waiting_tasks() >= LONG_QUEUE:
         return 0
-    for deployment_id in ids:
-        enqueue(TICK, deployment_id)
+    enqueue_all(TICK, ids)
     return len(ids)

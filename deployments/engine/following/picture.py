@@ -110,7 +110,11 @@ class Picture:
                 yield followed, finding
 
     def _can_judge(self, key: Key) -> bool:
-        return all(not self._complete.isdisjoint({(kind, None), (kind, key[0])}) for kind in (key[1], POD))
+        namespace, kind, _ = key
+        return self._has_all(kind, namespace) and self._has_all(POD, namespace)
+
+    def _has_all(self, kind: str, namespace: str) -> bool:
+        return (kind, None) in self._complete or (kind, namespace) in self._complete
 
     def _known(self, change: Change, key: Key) -> Known | None:
         return self._pods.get(key, {}).get(change.name) if change.kind == POD else self._workloads.get(key)

@@ -1,14 +1,11 @@
-"""The one thread that holds a cluster's picture: takes what the watches tell, writes it down, and wakes deployments.
-
-Waking comes before writing: killed in between, the same is found and woken for again, never forgotten.
-"""
+"""The one thread that holds a cluster's picture: takes what the watches tell, writes it down, and wakes deployments."""
 
 import logging
 import queue
 import time
 from uuid import UUID
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 from msgspec import Struct
 
 from deployments.engine.following import rows
@@ -115,11 +112,13 @@ class Recorder:
             self._read_rows()
             findings = self._picture.findings()
             self._due_to_wake |= {followed.deployment for followed, finding in findings if finding.wakes}
-            if self._due_to_wake:
-                self._due_to_wake = wake_unheld(*self._due_to_wake)
-            rows.write_findings(findings)
+            # Together, so that nothing is written down whose waking a kill could undo.
+            with transaction.atomic():
+                still_due = wake_unheld(self._due_to_wake) if self._due_to_wake else set()
+                rows.write_findings(findings)
+                self._announcements.send({followed.deployment for followed, _ in findings})
             self._picture.wrote(findings)
-            self._announcements.send({followed.deployment for followed, _ in findings})
+            self._due_to_wake = still_due
             self._note()
         except DatabaseError:
             logger.warning("Could not write down what a cluster shows; trying again", exc_info=True)
@@ -132,7 +131,7 @@ class Recorder:
             self._picture.forget(self._picture.rows() - {each.row for each in found})
             self._picture.follow(found)
             if not self._has_begun:
-                # Whoever followed before us may have died with the waking undone.
+                # Whoever followed before us may have died with some still to be woken.
                 self._due_to_wake |= self._picture.telling()
                 self._has_begun = True
             self._reads_all = False
