@@ -53,6 +53,7 @@ metadata:
   annotations:
     helm.sh/hook: pre-install,pre-upgrade
 spec:
+  backoffLimit: 0
   template:
     spec:
       restartPolicy: Never

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -147,9 +148,7 @@ def test_a_release_left_pending_by_a_killed_helm_is_repaired(
     results: list[StepResult] = []
     thread = threading.Thread(target=lambda: results.append(target.apply(slow)))
     thread.start()
-    until = time.monotonic() + 10
-    while not _has_job(place) and time.monotonic() < until:
-        time.sleep(0.02)
+    _await(lambda: _has_job(place))
     os.kill(started[-1].pid, signal.SIGKILL)
     thread.join()
     assert isinstance(results[0], Errored), results
@@ -162,18 +161,38 @@ def test_a_release_left_pending_by_a_killed_helm_is_repaired(
     assert newest(place).status == "deployed"
 
 
+def _await(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
 def _has_job(place: Place) -> bool:
     return bool(place.request("GET", place.path("jobs", api="apis/batch/v1"))["items"])
 
 
-def test_helm_ends_with_the_worker_that_asked(work: Callable[..., Work]) -> None:
-    """As after kill -9 of the worker: its end of the pipe closes, and nobody waits for an answer."""
-    helm = process._start("/tmp")
-    assert helm.stdin is not None and helm.stdout is not None
-    helm.stdin.write(json.dumps({"action": "render", "kubeconfig": {}, "chart": "", "namespace": "x"}).encode())
-    helm.stdin.close()
-    assert helm.wait(timeout=10) != 0
-    helm.stdout.close()
+def test_helm_ends_with_the_worker_that_asked(
+    target: Target, work: Callable[..., Work], place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after kill -9 of the worker: its end of the pipe closes while Helm waits for a hook."""
+    ready = prepared(target, work(values={"migrate": "registry.example/migrate:unready"}))
+    codes: list[int] = []
+
+    def leave(helm: "subprocess.Popen[bytes]", request: Mapping[str, Any]) -> bytes:
+        assert helm.stdin is not None
+        helm.stdin.write(json.dumps(request).encode() + b"\n")
+        helm.stdin.flush()
+        _await(lambda: _has_job(place))
+        helm.stdin.close()
+        codes.append(helm.wait(timeout=5))
+        assert helm.stdout is not None
+        helm.stdout.close()
+        return b""
+
+    monkeypatch.setattr(process, "_exchange", leave)
+    assert isinstance(target.apply(ready), Errored)
+    assert codes == [1]
 
 
 def test_somebody_elses_helm_at_work_is_waited_for(target: Target, work: Callable[..., Work], place: Place) -> None:
@@ -283,6 +302,13 @@ def test_a_cluster_that_is_away_is_asked_again(target: Target) -> None:
 def test_a_release_without_a_chart_is_refused(target: Target) -> None:
     with pytest.raises(InvalidContent, match="holds no chart"):
         target.render(works.work(manifests=()))
+
+
+def test_loading_the_adapters_never_loads_go() -> None:
+    """A worker forks after this; a Go runtime in its parent would make the child hang."""
+    program = "import sys; from deployments.targets.registry import *; [get_target(kind) for kind in ADAPTERS]; "
+    program += "sys.exit('helm_python' in sys.modules or not ADAPTERS)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 def test_values_are_merged_as_helm_does() -> None:

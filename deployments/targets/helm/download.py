@@ -5,6 +5,7 @@ asking again could give another answer. Redirects are judged like the first addr
 """
 
 import os
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -120,5 +121,5 @@ def _read(response: urllib3.BaseHTTPResponse, origin: str, most_bytes: int, unti
 
 
 def _shown(url: str) -> str:
-    """Without query: that is where signed addresses keep their signature."""
-    return clean(url.partition("?")[0], limit=300)
+    """Without user and query: that is where passwords and signatures stand."""
+    return clean(re.sub(r"//[^/]*@", "//", url.partition("?")[0]), limit=300)
