@@ -1,6 +1,6 @@
 from django.urls import path
 
-from deployments.views import board, clusters, comparing, control, deployments, environments, pacing, targets
+from deployments.views import board, checks, clusters, comparing, control, deployments, environments, pacing, targets, trains
 
 app_name = "deployments"
 urlpatterns = [
@@ -12,6 +12,7 @@ urlpatterns = [
     path("deployments/<uuid:pk>", deployments.deployment_detail, name="detail"),
     path("deployments/<uuid:pk>/log", deployments.deployment_log, name="log"),
     path("deployments/<uuid:pk>/manifests", deployments.deployment_manifests, name="manifests"),
+    path("deployments/<uuid:pk>/measurements", checks.measurements, name="measurements"),
     path("deployments/<uuid:pk>/cancel", control.cancel, name="cancel"),
     path("deployments/<uuid:pk>/retry", control.retry, name="retry"),
     path("deployments/<uuid:pk>/pause", pacing.pause, name="pause"),
@@ -21,6 +22,10 @@ urlpatterns = [
     path("deployments/<uuid:pk>/rollback", control.rollback, name="rollback"),
     path("deployments/<uuid:pk>/approve", control.approve, name="approve"),
     path("deployments/<uuid:pk>/reject", control.reject, name="reject"),
+    path("environments/<str:reference>/train", trains.train_start, name="train-start"),
+    path("trains/<uuid:pk>", trains.train_detail, name="train-detail"),
+    path("trains/<uuid:pk>/cancel", trains.train_cancel, name="train-cancel"),
+    path("trains/<uuid:pk>/rollback", trains.train_rollback, name="train-rollback"),
     path("environments", environments.environment_list, name="environments"),
     path("environments/new", environments.environment_create, name="environment-create"),
     path("environments/<str:reference>", environments.environment_detail, name="environment-detail"),
@@ -30,6 +35,11 @@ urlpatterns = [
     path("clusters/new", clusters.cluster_create, name="cluster-create"),
     path("clusters/<str:reference>/edit", clusters.cluster_edit, name="cluster-edit"),
     path("clusters/<str:reference>/delete", clusters.cluster_delete, name="cluster-delete"),
+    path("checks/for-application/<uuid:application_id>", checks.for_application, name="checks-for-application"),
+    path("checks/new", checks.check_create, name="check-create"),
+    path("checks/<uuid:pk>/edit", checks.check_edit, name="check-edit"),
+    path("checks/<uuid:pk>/delete", checks.check_delete, name="check-delete"),
+    path("checks/<uuid:pk>/try", checks.check_try, name="check-try"),
     path("targets/new", targets.target_create, name="target-create"),
     path("targets/<uuid:pk>/drift", comparing.target_drift, name="target-drift"),
     path("targets/<uuid:pk>/edit", targets.target_edit, name="target-edit"),

@@ -23,6 +23,7 @@ LOOKS = {
     "running": Look("Running", "arrow-path", "info"),
     "succeeded": Look("Succeeded", "check-circle", "success"),
     "failed": Look("Failed", "x-circle", "danger"),
+    "partly_failed": Look("Partly failed", "exclamation-triangle", "warning"),
     "rolled_back": Look("Rolled back", "arrow-uturn-left", "warning"),
     "skipped": Look("Skipped", "forward", "neutral"),
     "rejected": Look("Rejected", "hand-thumb-down", "danger"),
@@ -33,6 +34,13 @@ LOOKS = {
     "degraded": Look("Degraded", "exclamation-triangle", "warning"),
     "unhealthy": Look("Unhealthy", "x-circle", "danger"),
     "unknown": Look("Unknown", "question-mark-circle", "neutral"),
+    "pass": Look("Passed", "check-circle", "success"),
+    "fail": Look("Failed", "x-circle", "danger"),
+    "inconclusive": Look("Inconclusive", "question-mark-circle", "warning"),
+    "passed": Look("Passed", "check-circle", "success"),
+    "held": Look("Held open", "hand-raised", "warning"),
+    "asking": Look("Being asked", "arrow-path", "info"),
+    "in doubt": Look("In doubt", "question-mark-circle", "warning"),
 }
 MOVING = frozenset({"in_progress", "running"})
 

@@ -12,7 +12,8 @@ from accounts import services as account_services
 from accounts.models import ApiToken, Team, User
 from audit.models import Event, Seal
 from deployments import services
-from deployments.models import Cluster, Deployment, DeploymentApproval, Environment, LogLine, Step, Target
+from deployments.models import Check, Cluster, Deployment, DeploymentApproval, Environment, LogLine, Step, Target, Train
+from deployments.services.trains import start_train
 from releases import services as release_services
 from releases.models import Application, Approval, ApprovalRule, Comment, Release
 from tests import factories
@@ -32,8 +33,10 @@ class World:
     release: Release
     draft: Release
     deployment: Deployment
+    train: Train
     rule: ApprovalRule
     token: ApiToken
+    check: Check
 
     def values_for(self, address: Address) -> dict[str, str]:
         """What goes into the holes of the address. Raises KeyError for one that nobody thought of."""
@@ -66,7 +69,7 @@ class World:
         objects: dict[str, Any] = {
             "users": member, "teams": self.team, "applications": self.application, "releases": self.release,
             "approval-rules": self.rule, "environments": self.environment, "clusters": self.cluster,
-            "targets": self.target, "deployments": self.deployment,
+            "targets": self.target, "deployments": self.deployment, "trains": self.train, "checks": self.check,
             "audit-logs": Event.objects.filter(resource_id=str(self.release.pk)).first(),
         }  # fmt: skip
         noun = route.removeprefix("/api/v1/").lstrip("/").split("/")[0]
@@ -120,8 +123,12 @@ def build() -> World:
     gone_out = factories.approved(deployer, approver, application, "1.0.0")
     deployment = services.start_deployment(actor=factories.actor(deployer), release=gone_out, environment=environment)
     LogLine.objects.create(deployment=deployment, message="A line.")
+    train = start_train(actor=factories.actor(deployer), environment=environment, releases=[gone_out.pk])
     release = factories.in_review(deployer, application, "2.0.0")
     release_services.comment_on_release(actor=factories.actor(deployer), release=release, body="A remark.")
+    check = Check.objects.create(
+        application=application, environment=environment, name="alive", kind="http", url="http://127.0.0.1:1/"
+    )
     token, _ = account_services.issue_token(
         actor=factories.actor(deployer),
         name="ci",
@@ -131,11 +138,12 @@ def build() -> World:
     return World(
         people=people, team=team, application=application, environment=environment, cluster=target.cluster,
         target=target, release=release, draft=factories.draft(deployer, application, "3.0.0"),
-        deployment=deployment, rule=rule, token=token,
+        deployment=deployment, train=train, rule=rule, token=token,
+        check=check,
     )  # fmt: skip
 
 
 EVERY_KIND: tuple[type[Model], ...] = (
     User, Team, ApiToken, Application, Release, Approval, Comment, ApprovalRule, Environment, Cluster, Target,
-    Deployment, Step, LogLine, DeploymentApproval, Event, Seal,
+    Deployment, Step, LogLine, DeploymentApproval, Check, Event, Seal,
 )  # fmt: skip
