@@ -57,7 +57,7 @@ class Api:
         if request.method == "TOO-LARGE":
             raise ApiError(413, "Request entity too large: limit is 3145728", "RequestEntityTooLarge", {})
         identity = self._identities.identify(request.headers.get("authorization", ""))
-        target = route_of(request.path)
+        target = route_of(request.path, self._cluster.store.kinds)
         if target is None:
             return self._describe(request.path)
         verb = verb_of(request, target)
@@ -72,6 +72,7 @@ class Api:
     def _describe(self, path: str) -> Response:
         parts = path.strip("/").split("/")
         found: Object | None = None
+        known = self._cluster.store.kinds.all()
         if path == "/version":
             found = discovery.VERSION
         elif path == "/":
@@ -79,11 +80,11 @@ class Api:
         elif parts == ["api"]:
             found = discovery.core_versions(self._address)
         elif parts == ["apis"]:
-            found = discovery.groups()
+            found = discovery.groups(known)
         elif parts[0] == "api" and len(parts) == 2:
-            found = discovery.resources("", parts[1])
+            found = discovery.resources("", parts[1], known)
         elif parts[0] == "apis" and len(parts) in (2, 3):
-            found = discovery.group(parts[1]) if len(parts) == 2 else discovery.resources(parts[1], parts[2])
+            found = _group_or_resources(parts[1:], known)
         elif parts[:2] == ["openapi", "v3"]:
             return _openapi(parts[2:])
         if found is not None:
@@ -188,6 +189,10 @@ _HANDLERS: Mapping[str, Callable[[Api, Request, Route], Response]] = {
     "delete": Api._delete,
     "deletecollection": Api._delete_collection,
 }
+
+
+def _group_or_resources(parts: list[str], known: list[Kind]) -> Object | None:
+    return discovery.group(parts[0], known) if len(parts) == 1 else discovery.resources(parts[0], parts[1], known)
 
 
 def _verbs(target: Route) -> tuple[str, ...]:

@@ -202,6 +202,13 @@ def _network_policy(spec: Object) -> Object:
     return filled(spec, policyTypes=types, podSelector={})
 
 
+def _definition(spec: Object) -> Object:
+    names = spec.get("names") or {}
+    kind = str(names.get("kind", ""))
+    names = filled(names, singular=kind.lower(), listKind=f"{kind}List")
+    return {**filled(spec, conversion={"strategy": "None"}), "names": names}
+
+
 def _secret(obj: Object) -> Object:
     texts = obj.get("stringData") or {}
     encoded = {name: base64.b64encode(str(text).encode()).decode() for name, text in texts.items()}
@@ -223,4 +230,5 @@ _FILLERS: Mapping[Kind, Callable[[Object], Object]] = {
     kinds.AUTOSCALER: _spec(_autoscaler),
     kinds.NETWORK_POLICY: _spec(_network_policy),
     kinds.SECRET: _secret,
+    kinds.DEFINITION: _spec(_definition),
 }

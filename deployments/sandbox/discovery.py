@@ -1,6 +1,6 @@
 """What the server says about itself: versions, groups and resources."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from deployments.sandbox.kinds import KINDS, Kind
@@ -28,23 +28,25 @@ def core_versions(address: str) -> Object:
     return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": servers}
 
 
-def groups() -> Object:
-    names = sorted({(kind.group, kind.version) for kind in KINDS if kind.group})
-    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(*name) for name in names]}
+def groups(known: Sequence[Kind]) -> Object:
+    names = sorted({kind.group for kind in known if kind.group})
+    return {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_group(name, known) for name in names]}
 
 
-def group(name: str) -> Object | None:
-    version = next((kind.version for kind in KINDS if kind.group == name), None)
-    return {"kind": "APIGroup", "apiVersion": "v1", **_group(name, version)} if version and name else None
+def group(name: str, known: Sequence[Kind]) -> Object | None:
+    if not name or not any(kind.group == name for kind in known):
+        return None
+    return {"kind": "APIGroup", "apiVersion": "v1", **_group(name, known)}
 
 
-def _group(name: str, version: str) -> Object:
-    this = {"groupVersion": f"{name}/{version}", "version": version}
-    return {"name": name, "versions": [this], "preferredVersion": this}
+def _group(name: str, known: Sequence[Kind]) -> Object:
+    versions = dict.fromkeys(kind.version for kind in known if kind.group == name)
+    served = [{"groupVersion": f"{name}/{version}", "version": version} for version in versions]
+    return {"name": name, "versions": served, "preferredVersion": served[0]}
 
 
-def resources(name: str, version: str) -> Object | None:
-    found = [kind for kind in KINDS if (kind.group, kind.version) == (name, version)]
+def resources(name: str, version: str, known: Sequence[Kind]) -> Object | None:
+    found = [kind for kind in known if (kind.group, kind.version) == (name, version)]
     if not found:
         return None
     head: Object = {"kind": "APIResourceList", "groupVersion": found[0].api_version}

@@ -1,13 +1,18 @@
 """The kinds this server knows, as data."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 _ALL = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One resource of one group and version. `generation`: the server counts changes of its spec."""
+    """One resource of one group and version.
+
+    `generation`: the server counts changes of its spec. `schema`: of a kind that is not the server's own.
+    """
 
     group: str
     version: str
@@ -20,6 +25,7 @@ class Kind:
     subresources: tuple[str, ...] = ()
     generation: bool = False
     verbs: tuple[str, ...] = _ALL
+    schema: Mapping[str, Any] | None = field(default=None, compare=False, repr=False)
 
     @property
     def api_version(self) -> str:
@@ -137,6 +143,18 @@ ROLE = _rbac("roles", "Role", namespaced=True)
 ROLE_BINDING = _rbac("rolebindings", "RoleBinding", namespaced=True)
 CLUSTER_ROLE = _rbac("clusterroles", "ClusterRole", namespaced=False)
 CLUSTER_ROLE_BINDING = _rbac("clusterrolebindings", "ClusterRoleBinding", namespaced=False)
+DEFINITION = Kind(
+    "apiextensions.k8s.io",
+    "v1",
+    "customresourcedefinitions",
+    "CustomResourceDefinition",
+    "customresourcedefinition",
+    namespaced=False,
+    short_names=("crd", "crds"),
+    categories=("api-extensions",),
+    subresources=("status",),
+    generation=True,
+)
 # Asked and answered, never stored.
 ACCESS_REVIEW = Kind(
     "authorization.k8s.io",
@@ -166,6 +184,7 @@ KINDS: tuple[Kind, ...] = (
     DEPLOYMENT,
     REPLICA_SET,
     STATEFUL_SET,
+    DEFINITION,
     ACCESS_REVIEW,
     AUTOSCALER,
     CRON_JOB,

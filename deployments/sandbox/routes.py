@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from deployments.sandbox.custom import KnownKinds
 from deployments.sandbox.http import Request
-from deployments.sandbox.kinds import BY_PATH, NAMESPACE, Kind
+from deployments.sandbox.kinds import NAMESPACE, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +15,7 @@ class Route:
     subresource: str = ""
 
 
-def route(path: str) -> Route | None:
+def route(path: str, known: KnownKinds) -> Route | None:
     """The meaning of a path, or None when it names no resource of this server."""
     parts = path.strip("/").split("/")
     if parts[0] == "api" and len(parts) >= 3:
@@ -24,8 +25,8 @@ def route(path: str) -> Route | None:
     else:
         return None
     if rest[0] == "namespaces" and len(rest) >= 3 and (group or rest[2] not in NAMESPACE.subresources):
-        return _inside(BY_PATH.get((group, version, rest[2])), rest[1], rest[3:])
-    kind = BY_PATH.get((group, version, rest[0]))
+        return _inside(known.by_path(group, version, rest[2]), rest[1], rest[3:])
+    kind = known.by_path(group, version, rest[0])
     return _inside(kind, "", rest[1:]) if kind else None
 
 

@@ -132,7 +132,11 @@ def _schemas(api_version: str) -> tuple[Mapping[str, Any], Mapping[tuple[str, st
     return schemas, names
 
 
-@cache
 def schema_of(kind: Kind) -> Node:
+    return _own_schema(kind) if kind.schema is None else Node(kind.schema, _schemas("v1")[0])
+
+
+@cache
+def _own_schema(kind: Kind) -> Node:
     schemas, names = _schemas(kind.api_version)
     return Node(schemas[names[(kind.group, kind.version, kind.kind)]], schemas)

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from deployments.sandbox.custom import KnownKinds, is_established
 from deployments.sandbox.errors import expired
-from deployments.sandbox.kinds import BY_NAME, Kind
+from deployments.sandbox.kinds import DEFINITION, Kind
 from deployments.sandbox.objects import Object, name_of, namespace_of, with_metadata
 
 ChangeType = Literal["ADDED", "MODIFIED", "DELETED"]
@@ -62,6 +63,7 @@ class Store:
 
     def __init__(self, *, history: int = HISTORY) -> None:
         self.version = 1
+        self.kinds = KnownKinds()
         self._history_limit = history
         self._objects: dict[Kind, dict[tuple[str, str], Object]] = {}
         self._histories: dict[Kind, History] = {}
@@ -132,8 +134,10 @@ class Store:
     def load(self, dumped: dict[str, Any]) -> None:
         """Take over a dump. No listener hears of it."""
         self.version = int(dumped["resourceVersion"])
-        for obj in dumped["objects"]:
-            kind = BY_NAME[(obj["apiVersion"], obj["kind"])]
+        for obj in sorted(dumped["objects"], key=lambda obj: obj["kind"] != DEFINITION.kind):
+            kind = self.kinds.by_name(obj["apiVersion"], obj["kind"])
+            if kind is DEFINITION and is_established(obj):
+                self.kinds.define(obj)
             self._objects.setdefault(kind, {})[(namespace_of(obj), name_of(obj))] = obj
             self._index(kind, obj, None)
         self.forget_changes()

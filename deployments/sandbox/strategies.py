@@ -28,6 +28,7 @@ _FIRST_STATUS: Mapping[Kind, Object] = {
     kinds.JOB: {},
     kinds.CRON_JOB: {},
     kinds.AUTOSCALER: {"desiredReplicas": 0, "currentMetrics": None},
+    kinds.DEFINITION: {"conditions": [], "acceptedNames": {"plural": "", "kind": ""}, "storedVersions": []},
     kinds.DISRUPTION_BUDGET: {"disruptionsAllowed": 0, "currentHealthy": 0, "desiredHealthy": 0, "expectedPods": 0},
 }
 _SERVER_WRITTEN = ("uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp", "selfLink")

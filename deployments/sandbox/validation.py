@@ -6,6 +6,7 @@ from itertools import chain
 from typing import Any
 
 from deployments.sandbox import kinds
+from deployments.sandbox.definition_validation import definition_causes
 from deployments.sandbox.errors import invalid
 from deployments.sandbox.kinds import Kind
 from deployments.sandbox.objects import Object, name_of
@@ -227,6 +228,7 @@ _CHECKS: Mapping[Kind, Callable[[Object], Iterable[Cause]]] = {
     kinds.SERVICE: _service_causes,
     kinds.CONFIG_MAP: _data_causes,
     kinds.SECRET: _data_causes,
+    kinds.DEFINITION: definition_causes,
 }
 _UPDATE_CHECKS: Mapping[Kind, Callable[[Object, Object], Iterable[Cause]]] = {
     kinds.POD: _pod_is_fixed,

@@ -1,6 +1,7 @@
 """The controllers: each brings one kind to the state that its spec asks for."""
 
 from deployments.sandbox.controllers.daemonsets import DaemonSets
+from deployments.sandbox.controllers.definitions import Definitions
 from deployments.sandbox.controllers.deployments import Deployments
 from deployments.sandbox.controllers.garbage import Garbage, Namespaces
 from deployments.sandbox.controllers.jobs import Jobs
@@ -15,6 +16,7 @@ from deployments.sandbox.scheduler import Scheduler
 def all_controllers(runtime: Runtime) -> list[Controller]:
     """In the order in which they are served: those below see the finished work of those above."""
     return [
+        Definitions(runtime),
         Kubelet(runtime),
         Scheduler(runtime),
         Deployments(runtime),

@@ -8,7 +8,7 @@ from deployments.sandbox.controllers.pods import MANAGER
 from deployments.sandbox.controllers.runtime import Key, Runtime
 from deployments.sandbox.deletion import FOREGROUND, ORPHAN, delete
 from deployments.sandbox.errors import ApiError
-from deployments.sandbox.kinds import BY_NAME, KINDS, Kind
+from deployments.sandbox.kinds import Kind
 from deployments.sandbox.objects import Object, is_terminating, name_of, namespace_of, uid_of, with_metadata
 from deployments.sandbox.store import Change
 
@@ -45,7 +45,7 @@ class Garbage:
     def _delete_dependents(self, uid: str) -> None:
         for dependent in self._runtime.store.owned_by(uid):
             if not is_terminating(dependent):
-                kind = BY_NAME[(dependent["apiVersion"], dependent["kind"])]
+                kind = self._runtime.store.kinds.by_name(dependent["apiVersion"], dependent["kind"])
                 delete(self._runtime.store, kind, dependent, {"propagationPolicy": "Background"})
 
     def _finish(self, kind: Kind, owner: Object) -> None:
@@ -62,7 +62,7 @@ class Garbage:
                 self._release(kind, owner, FOREGROUND)
 
     def _orphan(self, dependent: Object, uid: str) -> None:
-        kind = BY_NAME[(dependent["apiVersion"], dependent["kind"])]
+        kind = self._runtime.store.kinds.by_name(dependent["apiVersion"], dependent["kind"])
         kept = [ref for ref in dependent["metadata"]["ownerReferences"] if ref["uid"] != uid]
         self._runtime.cluster.write(kind, with_metadata(dependent, ownerReferences=kept or None), MANAGER)
 
@@ -104,9 +104,10 @@ class Namespaces:
 
     def _empty(self, name: str) -> None:
         store = self._runtime.store
-        left = [(kind, obj) for kind in KINDS if kind.namespaced for obj in store.listed(kind, name)]
+        known = [kind for kind in store.kinds.all() if kind.namespaced]
+        left = [(kind, obj) for kind in known for obj in store.listed(kind, name)]
         for kind, obj in left:
             if not is_terminating(obj):
                 delete(store, kind, obj, {"propagationPolicy": "Background"})
-        if not any(store.listed(kind, name) for kind in KINDS if kind.namespaced):
+        if not any(store.listed(kind, name) for kind in known):
             store.remove(kinds.NAMESPACE, "", name)

@@ -4,6 +4,8 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from deployments.targets.base import Errored, Manifest, Running, StepResult, Succeeded, Work
 from deployments.targets.kubernetes import definitions, fence, objects
@@ -25,20 +27,23 @@ def apply_objects(cluster: Cluster, work: Work, *, write: Write | None = None) -
     generation stays, so no second rollout starts.
     """
     log: list[str] = []
+    marks: dict[str, dict[str, Any]] = {}
     try:
         bring = _with(write, cluster, work) if write else Writing(cluster, work).write
     except ClusterError as error:
         return as_result(error)
     for item in work.objects:
         try:
-            log.append(_bring_fenced(item, bring))
+            written = definitions.patiently(partial(_bring_fenced, item, bring), item, work.objects)
+            log.append(_told(item, written))
+            marks[objects.title(item)] = _mark(written.after)
             definitions.wait_until_served(cluster, item)
         except ClusterError as error:
             if definitions.is_too_early(error, item, work.objects):
                 return Running(f"{objects.title(item)}: its kind is not served yet.", retry_after_seconds=1.0)
             return _stopped(error, item, log)
     count = f"{len(work.objects)} {'object' if len(work.objects) == 1 else 'objects'}"
-    return Succeeded(f"Applied {count} to {work.namespace}.", log=tuple(log))
+    return Succeeded(f"Applied {count} to {work.namespace}.", checkpoint={"written": marks}, log=tuple(log))
 
 
 def _with(write: Write, cluster: Cluster, work: Work) -> _Bring:
@@ -54,20 +59,26 @@ def _with(write: Write, cluster: Cluster, work: Work) -> _Bring:
     return bring
 
 
-def _bring_fenced(item: Manifest, bring: _Bring) -> str:
+def _bring_fenced(item: Manifest, bring: _Bring) -> Written:
     """Writes on condition that nothing changed since the object was read; looks again when something has."""
     for attempt in range(ATTEMPTS):
         try:
-            written = bring(item)
+            return bring(item)
         except Modified:
             # Controllers write the status all the time; only who wrote last matters, so look again.
             if attempt == ATTEMPTS - 1:
                 raise
             time.sleep(random.uniform(0.005, 0.02) * (attempt + 1))  # noqa: S311 - jitter, not a secret
-            continue
-        outcome = _outcome(written.before, written.after)
-        return ", ".join((f"{objects.title(item)}: {outcome}", *written.notes))
     raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _told(item: Manifest, written: Written) -> str:
+    return ", ".join((f"{objects.title(item)}: {_outcome(written.before, written.after)}", *written.notes))
+
+
+def _mark(after: Manifest) -> dict[str, Any]:
+    """By which an older state of the object is known as such."""
+    return {name: objects.metadata(after).get(name) for name in ("uid", "generation")}
 
 
 def _outcome(live: Manifest | None, written: Manifest) -> str:

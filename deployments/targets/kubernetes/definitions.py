@@ -1,7 +1,8 @@
 """CustomResourceDefinitions and their objects in one release: these can be applied only once that kind is served."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from deployments.targets.base import Manifest
 from deployments.targets.kubernetes import objects
@@ -9,6 +10,7 @@ from deployments.targets.kubernetes.cluster import Cluster
 from deployments.targets.kubernetes.errors import ClusterError, NotFound, Refused, UnknownKind
 from deployments.targets.kubernetes.wording import clean
 
+Answer = TypeVar("Answer")
 # Between two looks. An API server takes a moment to serve a new kind; longer than all of them the step is left.
 PAUSES_SECONDS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.5)
 
@@ -27,6 +29,20 @@ def wait_until_served(cluster: Cluster, item: Manifest) -> None:
         if pause is not None:
             time.sleep(pause)
     raise NotServed(f"Waiting for the cluster to serve the kind that {objects.title(item)} defines.")
+
+
+def patiently(call: Callable[[], Answer], item: Manifest, items: Sequence[Manifest]) -> Answer:
+    """The answer of `call`, which applies `item`. An API server also takes a moment to take up a changed definition:
+    until then it refuses objects of the new shape.
+    """
+    for pause in PAUSES_SECONDS if objects.definition_of(item, items) is not None else ():
+        try:
+            return call()
+        except Refused as error:
+            if type(error) is not Refused:
+                raise
+            time.sleep(pause)
+    return call()
 
 
 def is_too_early(error: ClusterError, item: Manifest, items: Sequence[Manifest]) -> bool:
