@@ -17,7 +17,7 @@ from deployments.models import Deployment, Environment, Target
 from deployments.policies import can_deploy
 from deployments.selectors import get_target, target_of
 from deployments.services.clusters import connection_to
-from deployments.services.planning import adapter_of, render_release, work_of
+from deployments.services.planning import adapter_of, render_release, stamp, work_of
 from deployments.services.pruning import left_behind
 from deployments.statuses import StepName
 from deployments.targets.base import Comparing, Connection, Manifest
@@ -80,13 +80,9 @@ def compare_release(*, actor: Actor, release: Release, environment: Environment)
     """Raises Invalid when the application has no target there, NotFound when the actor does not see it."""
     target = get_target(actor, target_of(release.application, environment).pk)
     try:
-        manifests = render_release(release, target)
+        imagined = _imagined(release, target)
     except Invalid as error:
         return Diff(release, target, problems=sentences_of(error))
-    imagined = Deployment(
-        target=target, application=release.application, environment=environment, release=release, manifests=manifests,
-        overrides=target.overrides, strategy=target.strategy, prune=left_behind(target, manifests),
-    )  # fmt: skip
     with _one_at_a_time(actor):
         compared, drift = _compare(imagined), _drift(last_applied(target))
     return Diff(
@@ -136,6 +132,18 @@ def last_applied(target: Target, *, before: Deployment | None = None) -> Deploym
     elif before is not None:
         found = found.filter(created_at__lt=before.created_at)
     return found.select_related("release__application").order_by("-sequence").first()
+
+
+def _imagined(release: Release, target: Target) -> Deployment:
+    """The deployment that would start next; never saved. Raises Invalid for content that does not fit."""
+    made = Deployment(
+        target=target, application=release.application, environment=target.environment, release=release,
+        overrides=target.overrides, strategy=target.strategy, manifests=render_release(release, target),
+        sequence=target.deployment_sequence + 1,
+    )  # fmt: skip
+    made.prune = left_behind(target, made.manifests)
+    made.manifests = stamp(made)
+    return made
 
 
 def _compare(imagined: Deployment) -> Comparison:

@@ -17,7 +17,7 @@ from accounts.models import User
 from deployments import services
 from deployments.models import Cluster, Deployment, Target
 from deployments.sandbox.server import SandboxServer
-from deployments.services.comparing import LOCK
+from deployments.services.comparing import LOCK, compare_release
 from releases.models import Release
 from tests import factories
 from tests.deployments.conftest import HTMX
@@ -155,6 +155,29 @@ def test_the_start_dialog_asks_the_cluster_and_offers_the_choices(
     assert made["HX-Redirect"] == f"/deployments/{started.pk}"
     assert started.take_over == ["kubectl-edit"]
     assert started.prune == [{"apiVersion": "v1", "kind": "ConfigMap", "name": "settings"}], "only what is left behind"
+
+
+def test_with_that_choice_the_fields_are_taken_and_the_rest_is_removed(
+    running: Deployment, following: Release, checkout: Target, sandbox_cluster: SandboxServer, deployer: User,
+    browser_of: BrowserOf, worker: Worker,
+) -> None:  # fmt: skip
+    hotfix(sandbox_cluster, checkout)
+    browser, address = browser_of(deployer), f"/deployments/start/{following.pk}/staging"
+    actor = factories.actor(deployer)
+
+    browser.post(address)
+    refused = worker.finish(Deployment.objects.get(release=following))
+    page = browser.get(f"/deployments/{refused.pk}").content.decode()
+    choice = {"take_over": "kubectl-edit", "prune": "on", "prune_seen": "v1 ConfigMap settings"}
+    browser.post(address, choice, headers=HTMX)
+    done = worker.finish(Deployment.objects.exclude(pk=refused.pk).get(release=following))
+    told = compare_release(actor=actor, release=following, environment=checkout.environment)
+
+    assert refused.status == "failed"
+    assert f"{address}?after={refused.pk}" in page
+    assert done.status == "succeeded", done.error_message
+    assert [each.result for each in told.objects] == ["unchanged"], "the hotfix is gone"
+    assert (told.left_behind, told.drift, told.problems) == ((), (), [])
 
 
 def test_only_what_was_shown_is_removed(

@@ -66,7 +66,7 @@ def test_the_same_again_is_unchanged_whatever_the_server_filled_in(place: Place)
     manifests = (DEPLOYMENT, CONFIG_MAP, SERVICE, SECRET)
     applied(place, manifests=manifests)
 
-    found = compare(rendered(place, manifests=manifests, deployment_id="d-2", sequence=0, version="2.0.0"))
+    found = compare(rendered(place, manifests=manifests, deployment_id="d-2", sequence=2, version="2.0.0"))
 
     assert {each.result for each in found.objects} == {"unchanged"}
     assert found.problems == ()
@@ -156,10 +156,10 @@ def test_a_cluster_that_is_gone_is_one_sentence(place: Place) -> None:
     assert found == Comparison(problems=("Could not reach the cluster: http://127.0.0.1:1 refuses connections.",))
 
 
-def test_without_the_right_to_read_a_secret_the_rest_is_shown(place: Place) -> None:
-    found = compare(rendered(place, user="nobody"))
+def test_missing_rights_are_told(place: Place) -> None:
+    found = compare(rendered(place, user="reader"))
 
-    assert told(found).result == "unknown"
+    assert told(found).result == "refused"
     assert "forbidden" in found.problems[0]
 
 

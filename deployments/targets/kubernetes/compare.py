@@ -1,124 +1,142 @@
-"""What an apply would change, as the cluster itself sees it: a server-side dry run against each live object.
+"""What a deployment would change, as the cluster itself sees it: a dry run of each write against the live object.
 
 Nothing is changed. Where others hold fields, the dry run is repeated as if they were taken, so that there is something
 to show; whether they really are is for a person to say.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from deployments.targets import comparison
 from deployments.targets.base import Manifest, Work
-from deployments.targets.comparison import ComparedObject, Comparison, Conflict, FieldChange
-from deployments.targets.kubernetes import differences, objects
+from deployments.targets.comparison import ComparedObject, Comparison, Conflict
+from deployments.targets.kubernetes import differences, fence, objects, prune
 from deployments.targets.kubernetes.cluster import Cluster
-from deployments.targets.kubernetes.errors import ClusterError, NotFound, OwnedByOthers, OwnedField, Unavailable
+from deployments.targets.kubernetes.errors import ClusterError, NotFound, OwnedByOthers, OwnedField, Refused
 from deployments.targets.kubernetes.kubeconfig import InvalidKubeconfig
 from deployments.targets.kubernetes.parallel import Inquiry
+from deployments.targets.kubernetes.preflight import may_pass
 from deployments.targets.kubernetes.secrecy import HIDDEN, is_secret
 from deployments.targets.kubernetes.wording import clean
+from deployments.targets.kubernetes.writing import Writing, Written
 
 # Of the whole comparison, and of each request (to connect, to answer): a person waits for it.
 SECONDS = 5.0
 REQUEST_TIMEOUTS = (3.0, 5.0)
 MOST_CHANGES = 80
 MOST_CHANGES_IN_ALL = 800
-MOST_LEFT_BEHIND = 100
 # Path of a field in a Secret: its names, not what a list of values may hold.
 PLAIN_FIELDS = ("data", "stringData", "metadata", "type", "immutable")
 
-# An object as it would be after the apply; `force` as if every field of others were taken.
-DryRun = Callable[[Cluster, Manifest, bool], dict[str, Any]]
+# Tries the write of one object of the work, as the apply would do it. Raises a ClusterError.
+Try = Callable[[Manifest], Written]
+Writer = Callable[[Cluster, Work], Try]
 
 
-def by_apply(cluster: Cluster, item: Manifest, force: bool) -> dict[str, Any]:  # noqa: FBT001 - one signature for all
-    """What a server-side apply would make of it."""
-    return cluster.apply(item, dry_run=True, force=force)
+def by_apply(cluster: Cluster, work: Work) -> Try:
+    """As `apply` writes: by server-side apply, what others hold only where `work.take_over` names them."""
+    writing = Writing(cluster, work)
+    return lambda item: writing.write(item, dry_run=True)
 
 
-def compare(work: Work, dry_run: DryRun = by_apply, *, seconds: float = SECONDS) -> Comparison:
+def compare(work: Work, writer: Writer = by_apply, *, seconds: float = SECONDS) -> Comparison:
     """`work.objects` against the cluster. Raises nothing of its own: what can't be told is a problem."""
     try:
         with Inquiry(seconds) as inquiry:
             cluster = inquiry.ask(lambda: Cluster(work.connection, timeouts=REQUEST_TIMEOUTS))
-            found = inquiry.ask_all(lambda item: _compare_one(cluster, item, work, dry_run), work.objects)
-            left = inquiry.ask_all(lambda each: _is_ours(cluster, each, work), work.prune[:MOST_LEFT_BEHIND])
+            write = inquiry.ask(lambda: writer(cluster, work))
+            found = inquiry.ask_all(lambda item: _try(cluster, work, item, write, writer), work.objects)
+            candidates = work.prune[: prune.MOST_OBJECTS]
+            removable = inquiry.ask_all(lambda each: prune.is_removable(cluster, each, work), candidates)
     except (InvalidKubeconfig, ClusterError) as error:
         return Comparison(problems=(str(error),))
-    compared, shortened = _bounded([_told(item, each) for item, each in zip(work.objects, found, strict=True)])
-    problems = [*_problems(found, work.namespace), *shortened]
-    kept = tuple(dict(each) for each, ours in zip(work.prune, left, strict=False) if ours is True)
-    return Comparison(compared, kept, tuple(problems))
+    tried = list(zip(work.objects, found, strict=True))
+    compared, shortened = _bounded([_told(item, each, work) for item, each in tried])
+    left = tuple(dict(each) for each, goes in zip(candidates, removable, strict=True) if goes is True)
+    return Comparison(compared, left, (*_problems(tried, work), *shortened))
 
 
 def compare_stored(before: Sequence[Manifest], after: Sequence[Manifest]) -> Comparison:
     """The objects of one deployment against those of another. Pure: without the cluster."""
     was = {_identity(item): item for item in before}
     will = {_identity(item): item for item in after}
-    compared = [_told_stored(was.get(key), will.get(key)) for key in {**will, **was}]
-    kept, shortened = _bounded(compared)
+    kept, shortened = _bounded([_told_stored(was.get(key), will.get(key)) for key in {**will, **was}])
     return Comparison(kept, problems=tuple(shortened))
 
 
 @dataclass(frozen=True, slots=True)
 class _Tried:
-    live: Mapping[str, Any] | None
-    after: Mapping[str, Any] | None = None
+    """`before` is what the object replaces: itself, or the variant that runs beside it."""
+
+    before: Manifest | None
+    after: Manifest
     conflicts: tuple[OwnedField, ...] = ()
-    refusal: ClusterError | None = None
 
 
-def _compare_one(cluster: Cluster, item: Manifest, work: Work, dry_run: DryRun) -> _Tried:
-    live = cluster.get(str(item["apiVersion"]), str(item["kind"]), work.namespace, objects.name_of(item))
+def _try(cluster: Cluster, work: Work, item: Manifest, write: Try, writer: Writer) -> _Tried:
+    conflicts: tuple[OwnedField, ...] = ()
     try:
-        try:
-            return _Tried(live, dry_run(cluster, item, False))  # noqa: FBT003 - see DryRun
-        except OwnedByOthers as error:
-            return _Tried(live, dry_run(cluster, item, True), error.fields)  # noqa: FBT003 - see DryRun
-    except Unavailable:
-        raise
-    except ClusterError as error:
-        return _Tried(live, refusal=error)
+        written = write(item)
+    except OwnedByOthers as error:
+        conflicts = tuple(owned for owned in error.fields if owned.manager not in work.take_over)
+        everybody = (*work.take_over, *(owned.manager for owned in error.fields))
+        written = writer(cluster, replace(work, take_over=everybody))(item)
+    if written.before is None:
+        # Of a new object only what was asked for is told, not all that the server fills in.
+        variant = _running_variant(cluster, work, item)
+        return _Tried(variant, written.after if variant else item, conflicts)
+    return _Tried(written.before, written.after, conflicts)
 
 
-def _is_ours(cluster: Cluster, identity: Mapping[str, Any], work: Work) -> bool:
-    live = cluster.get(identity["apiVersion"], identity["kind"], work.namespace, identity["name"])
-    return live is not None and objects.annotation(live, objects.TARGET) == work.target_id
+def _running_variant(cluster: Cluster, work: Work, item: Manifest) -> Manifest | None:
+    """What a blue/green workload comes up beside: the newest of this target that was made from the same name."""
+    name = objects.annotation(item, objects.VARIANT_OF)
+    if not name:
+        return None
+    variants = cluster.list(str(item["apiVersion"]), str(item["kind"]), work.namespace, labels=objects.VARIANT)
+    ours = [each for each in variants if fence.is_ours(each, work)]
+    same = [each for each in ours if objects.annotation(each, objects.VARIANT_OF) == name]
+    return max(same, key=objects.sequence_of, default=None)
 
 
-def _told(item: Manifest, found: "_Tried | ClusterError") -> ComparedObject:
+def _told(item: Manifest, found: "_Tried | ClusterError", work: Work) -> ComparedObject:
     kind, name = str(item["kind"]), objects.name_of(item)
     if isinstance(found, ClusterError):
-        return ComparedObject(kind, name, comparison.UNKNOWN)
-    live, after = found.live, found.after
-    is_ours = live is None or objects.annotation(live, objects.TARGET) == objects.annotation(item, objects.TARGET)
-    if after is None:
-        return ComparedObject(kind, name, comparison.REFUSED, is_ours=is_ours)
-    try:
-        # Of a new object only what was asked for is told, not all that the server fills in.
-        changes = tuple(differences.changes(live, after if live is not None else item))
-    except RecursionError:
-        return ComparedObject(kind, name, comparison.UNKNOWN, is_ours=is_ours)
-    result = comparison.CREATED if live is None else comparison.CHANGED if changes else comparison.UNCHANGED
-    return ComparedObject(kind, name, result, changes, _conflicts(item, found.conflicts), is_ours)
+        if may_pass(item, found, work.objects):
+            return _compared(kind, name, None, item)
+        return ComparedObject(kind, name, comparison.REFUSED if isinstance(found, Refused) else comparison.UNKNOWN)
+    return replace(
+        _compared(kind, name, found.before, found.after),
+        conflicts=_conflicts(item, found.conflicts),
+        is_ours=found.before is None or fence.is_ours(found.before, work),
+    )
 
 
 def _told_stored(before: Manifest | None, after: Manifest | None) -> ComparedObject:
     item = after or before or {}
     kind, name = clean(item.get("kind"), limit=100), clean(objects.name_of(item), limit=253)
-    if after is None:
-        return ComparedObject(kind, name, comparison.GONE)
+    return _compared(kind, name, before, after) if after is not None else ComparedObject(kind, name, comparison.GONE)
+
+
+def _compared(kind: str, name: str, before: Manifest | None, after: Manifest) -> ComparedObject:
     try:
-        changes = tuple(differences.changes(before, after))
+        changes = tuple(differences.changes(_under_its_name(before, after), after))
     except RecursionError:
         return ComparedObject(kind, name, comparison.UNKNOWN)
     result = comparison.CREATED if before is None else comparison.CHANGED if changes else comparison.UNCHANGED
     return ComparedObject(kind, name, result, changes)
 
 
+def _under_its_name(before: Manifest | None, after: Manifest) -> Manifest | None:
+    """A variant and the one before it differ by name in any case."""
+    if before is None or objects.name_of(before) == objects.name_of(after):
+        return before
+    return {**before, "metadata": {**objects.metadata(before), "name": objects.name_of(after)}}
+
+
 def _identity(item: Manifest) -> tuple[str, str, str]:
-    return objects.group_of(item), str(item.get("kind")), objects.name_of(item)
+    return objects.group_of(item), str(item.get("kind")), objects.base_name(item)
 
 
 def _conflicts(item: Manifest, fields: Sequence[OwnedField]) -> tuple[Conflict, ...]:
@@ -133,12 +151,13 @@ def _field_of_secret(path: str) -> str:
     return path if path.split(".")[0] in PLAIN_FIELDS and not set('[]="') & set(path) else HIDDEN
 
 
-def _problems(found: Sequence["_Tried | ClusterError"], namespace: str) -> list[str]:
-    errors = [each if isinstance(each, ClusterError) else each.refusal for each in found]
-    told = [error for error in errors if error is not None]
-    if any(isinstance(error, NotFound) and error.missing_namespace for error in told):
-        return [f"The namespace “{namespace}” does not exist on the cluster. Create it, or change the target."]
-    return list(dict.fromkeys(map(str, told)))
+def _problems(tried: Sequence[tuple[Manifest, Any]], work: Work) -> list[str]:
+    errors = [
+        found for item, found in tried if isinstance(found, ClusterError) and not may_pass(item, found, work.objects)
+    ]
+    if any(isinstance(error, NotFound) and error.missing_namespace for error in errors):
+        return [f"The namespace “{work.namespace}” does not exist on the cluster. Create it, or change the target."]
+    return list(dict.fromkeys(map(str, errors)))
 
 
 def _bounded(compared: Sequence[ComparedObject]) -> tuple[tuple[ComparedObject, ...], list[str]]:
@@ -147,11 +166,7 @@ def _bounded(compared: Sequence[ComparedObject]) -> tuple[tuple[ComparedObject, 
     for each in compared:
         most = min(MOST_CHANGES, left)
         left -= min(most, len(each.changes))
-        kept.append(_with_changes(each, each.changes[:most]))
+        kept.append(replace(each, changes=each.changes[:most]))
         if len(each.changes) > most:
             shortened.append(f"Of {each.kind} {each.name} only {most} of {len(each.changes)} changes are shown.")
     return tuple(kept), shortened
-
-
-def _with_changes(each: ComparedObject, changes: tuple[FieldChange, ...]) -> ComparedObject:
-    return ComparedObject(each.kind, each.name, each.result, changes, each.conflicts, each.is_ours)

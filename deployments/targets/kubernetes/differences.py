@@ -19,6 +19,8 @@ from deployments.targets.kubernetes.wording import clean_block
 TEXT_LENGTH = 4000
 DIFFERS = " (differs)"
 OUR_MARKS = "releasemgr.dev/"
+# Only there are they ours: anywhere else such a name would be a place to hide something.
+MARKED = frozenset({"annotations", "labels", "matchLabels", "selector"})
 # Written by controllers into what is otherwise a person's.
 CONTROLLERS_MARKS = ("deployment.kubernetes.io/", "deprecated.daemonset.template.generation", "batch.kubernetes.io/")
 DEFAULT_PROTOCOL = "TCP"
@@ -60,17 +62,16 @@ def changes(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -
 
 
 def leaves(before: Any, after: Any) -> Iterator[Leaf]:
-    """Each field that differs, in the order of the names. Both sides as `bare` leaves them, or MISSING."""
+    """Each field that differs, in the order of the names, but for our own marks. Both sides as `bare` leaves them."""
     yield from _walk((), before, after, None)
 
 
 def bare(item: Mapping[str, Any]) -> dict[str, Any]:
-    """As people write it: without what the server, its controllers and we ourselves add."""
+    """Without what the server and its controllers add."""
     meta = {name: value for name, value in objects.metadata(item).items() if name not in SERVER_FIELDS}
     found = meta.get("annotations")
     if isinstance(found, Mapping):
-        marks = (OUR_MARKS, *CONTROLLERS_MARKS)
-        kept = {name: value for name, value in found.items() if not str(name).startswith(marks)}
+        kept = {name: value for name, value in found.items() if not str(name).startswith(CONTROLLERS_MARKS)}
         meta = {name: value for name, value in meta.items() if name != "annotations"} | (
             {"annotations": kept} if kept else {}
         )
@@ -94,7 +95,12 @@ def _walk(steps: tuple[Step, ...], before: Any, after: Any, secret: tuple[str, .
         yield Leaf(steps, before, after, is_hidden or any(is_copy(str(step)) for step in steps))
         return
     for step, one, other in children:
-        yield from _walk((*steps, step), one, other, None if secret is None else (*secret, str(step)))
+        if not _is_our_mark(steps, step):
+            yield from _walk((*steps, step), one, other, None if secret is None else (*secret, str(step)))
+
+
+def _is_our_mark(steps: tuple[Step, ...], step: Step) -> bool:
+    return str(step).startswith(OUR_MARKS) and bool(steps) and str(steps[-1]) in MARKED
 
 
 def _children(before: Any, after: Any) -> list[tuple[Step, Any, Any]] | None:

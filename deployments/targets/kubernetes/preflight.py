@@ -74,7 +74,7 @@ def _refusals(outcomes: Sequence[tuple[Manifest, str | ClusterError]], work: Wor
     for _, error in errors:
         if not isinstance(error, Refused | Modified):
             raise error
-    errors = [(item, error) for item, error in errors if not _may_pass(item, error, work.objects)]
+    errors = [(item, error) for item, error in errors if not may_pass(item, error, work.objects)]
     if any(isinstance(error, NotFound) and error.missing_namespace for _, error in errors):
         return [
             f"The namespace “{work.namespace}” does not exist on the cluster. "
@@ -83,7 +83,7 @@ def _refusals(outcomes: Sequence[tuple[Manifest, str | ClusterError]], work: Wor
     return [str(error) for _, error in errors]
 
 
-def _may_pass(item: Manifest, error: ClusterError, items: Sequence[Manifest]) -> bool:
+def may_pass(item: Manifest, error: ClusterError, items: Sequence[Manifest]) -> bool:
     """Whether the object could not be tried because the release itself brings what it needs: its kind, its namespace.
 
     An object of a kind that the release defines anew is held to the old definition until that has been applied.

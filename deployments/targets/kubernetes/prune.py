@@ -51,6 +51,14 @@ def announced(cluster: Cluster, work: Work) -> list[str]:
     return told
 
 
+def is_removable(cluster: Cluster, entry: Mapping[str, Any], work: Work) -> bool:
+    """Whether an object of `work.prune` is still there and would be removed. Raises a ClusterError."""
+    try:
+        return _removable(cluster, _as_object(entry), work) is not None
+    except _Stays:
+        return False
+
+
 def _in_order(work: Work) -> list[Manifest]:
     """As objects, what others need last."""
     items = [_as_object(entry) for entry in work.prune]
