@@ -143,6 +143,9 @@ class Server:
                 )
                 data = response.read(MOST_BYTES + 1)
                 response.close()
+        except urllib3.exceptions.NewConnectionError:
+            # Before the time-outs: the library derives it from one.
+            raise NoNumber(unclear("Prometheus can't be reached.")) from None
         except urllib3.exceptions.TimeoutError:
             raise NoNumber(unclear("Prometheus did not answer in time.")) from None
         except (urllib3.exceptions.HTTPError, OSError):
