@@ -101,6 +101,32 @@ def test_an_unschedulable_pod_says_what_the_scheduler_says() -> None:
     assert cause.message == "Unschedulable: 0/1 nodes are available: 1 Insufficient memory. (pod web-1)."
 
 
+def unschedulable(message: str) -> dict[str, Any]:
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+    return {"kind": "Pod", "metadata": {"name": "web-1"}, "spec": {}, "status": {"conditions": [condition]}}
+
+
+def test_a_disk_on_its_way_is_no_verdict() -> None:
+    assert not only(unschedulable("pod has unbound immediate PersistentVolumeClaims. not found")).certain
+    assert only(unschedulable("0/1 nodes are available: 1 Insufficient cpu.")).certain
+
+
+@pytest.mark.parametrize(
+    ("message", "certain"),
+    [
+        ('pods "web-1" is forbidden: exceeded quota: few', True),
+        ('admission webhook "rules" denied the request: no', True),
+        ('Internal error occurred: failed calling webhook "rules": timed out', False),
+    ],
+)
+def test_pods_that_can_not_be_created_are_a_verdict_when_a_rule_says_so(message: str, certain: bool) -> None:
+    failure = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": message}
+    assert [cause.certain for cause in causes.of_failed_creation([{"status": {"conditions": [failure]}}])] == [certain]
+    assert [cause.certain for cause in causes.of_creation_events([{"reason": "FailedCreate", "message": message}])] == [
+        certain
+    ]
+
+
 def test_pods_that_could_not_be_created_name_the_quota() -> None:
     owner = {
         "status": {

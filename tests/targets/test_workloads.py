@@ -86,6 +86,19 @@ def test_a_cron_job_has_nothing_to_roll_out(place: Place) -> None:
     assert isinstance(result, Succeeded)
 
 
+@pytest.mark.parametrize(("tag", "ending"), [("1.0.0", "completed"), ("1.0.0-fail", "failed")])
+def test_a_job_that_removes_itself_is_judged_by_what_it_left(place: Place, tag: str, ending: str) -> None:
+    manifest = job()
+    manifest["spec"]["ttlSecondsAfterFinished"] = 0
+    work = apply(TARGET, with_image(place, tag, manifests=(manifest,)))
+    until = time.monotonic() + 5
+    while place.request("GET", place.path("jobs", api="apis/batch/v1"))["items"] and time.monotonic() < until:
+        time.sleep(0.02)
+    result = settle(TARGET, work)
+    assert isinstance(result, Succeeded if ending == "completed" else Failed)
+    assert result.message.startswith(f"Job nightly {ending} and removed itself")
+
+
 @pytest.mark.parametrize("kind", ["StatefulSet", "DaemonSet", "Job"])
 def test_pods_that_a_quota_forbids_fail_it_at_once_though_only_events_tell(place: Place, kind: str) -> None:
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}

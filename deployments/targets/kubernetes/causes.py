@@ -147,7 +147,9 @@ def _of_scheduling(pod: Mapping[str, Any]) -> Cause | None:
         return None
     told = clean(scheduled.get("message")) or "no node takes the pod"
     name = objects.name_of(pod)
-    return Cause(UNSCHEDULABLE, sentence(f"Unschedulable: {told} (pod {name})"), certain=True, pod=name)
+    # A disk on its way is no verdict; how long it may take, the deadline says.
+    certain = "unbound immediate PersistentVolumeClaims" not in told
+    return Cause(UNSCHEDULABLE, sentence(f"Unschedulable: {told} (pod {name})"), certain=certain, pod=name)
 
 
 def _of_readiness(pod: Mapping[str, Any]) -> Cause | None:

@@ -256,7 +256,8 @@ class Cluster:
                 serialize=False,
                 _request_timeout=timeouts or self._timeouts,
             )
-            data: bytes = answer.data
+            # Of an empty body the client makes nothing at all.
+            data: bytes = answer.data or b""
             return data
 
         return self._guarded(doing, send, quote_answer=quote_answer)
