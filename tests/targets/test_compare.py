@@ -9,11 +9,14 @@ from typing import Any
 
 import pytest
 
-from deployments.targets.base import Succeeded, Work
+from deployments.targets.base import Comparing, Succeeded, Work
 from deployments.targets.comparison import ComparedObject, Comparison, FieldChange
 from deployments.targets.kubernetes.compare import compare
+from deployments.targets.kubernetes.connections import get_client
 from deployments.targets.kubernetes.differences import changes
+from deployments.targets.kubernetes.images import ImagesTarget
 from deployments.targets.kubernetes.manifests import ManifestsTarget
+from deployments.targets.registry import get_target
 from tests.targets.conftest import Place
 from tests.targets.works import CONFIG_MAP, DEPLOYMENT, SECRET, SERVICE, connection
 
@@ -161,6 +164,67 @@ def test_missing_rights_are_told(place: Place) -> None:
 
     assert told(found).result == "refused"
     assert "forbidden" in found.problems[0]
+
+
+def test_images_of_existing_workloads_are_compared_and_only_they_drift(place: Place) -> None:
+    target = get_target("images")
+    assert isinstance(target, Comparing)
+    place.request("POST", place.path("deployments"), dict(DEPLOYMENT))
+    work = place.work(manifests=())
+
+    before = target.compare(work)
+    ready = target.preflight(work)
+    assert isinstance(ready, Succeeded)
+    done = replace(work, objects=ready.objects or ())
+    assert isinstance(target.apply(done), Succeeded)
+    edit(place, {"spec": {"replicas": 7}})
+    quiet = target.find_drift(done).found
+    edit(place, {"spec": {"template": {"spec": {"containers": [{"name": "app", "image": "registry.example/web:x"}]}}}})
+    loud = target.find_drift(done).found
+
+    assert [(each.path, *each.short) for each in told(before).changes] == [("image of container app", "0.0.0", "1.0.0")]
+    assert told(before).is_ours is False
+    assert quiet == ()
+    assert [each.path for each in loud] == ["image of container app"]
+
+
+def test_what_cannot_be_decided_is_a_problem(place: Place) -> None:
+    found = ImagesTarget().compare(place.work(manifests=()))
+
+    assert found.objects == ()
+    assert "has no workloads" in found.problems[0]
+
+
+def test_recreate_instead_of_rolling_is_told_as_it_will_be(place: Place) -> None:
+    applied(place)
+    wanted = rendered(place, strategy={"type": "recreate"})
+
+    found = told(TARGET.compare(wanted))
+
+    assert found.result == "changed"
+    assert [each.path for each in found.changes if each.path == "spec.paused"] == []
+    assert FieldChange("spec.strategy.type", "RollingUpdate", "Recreate") in found.changes
+
+
+def test_a_blue_green_workload_is_compared_with_the_variant_that_runs(place: Place) -> None:
+    blue_green = {"strategy": {"type": "blue_green"}, "manifests": (DEPLOYMENT, SERVICE)}
+    applied(place, **blue_green)
+    work = rendered(place, **blue_green, sequence=2, images={"app": "registry.example/web:2.0.0"})
+
+    found = TARGET.compare(replace(work, objects=TARGET.stamp(work)))
+
+    assert told(found).name == "web-2"
+    assert [(each.path, *each.short) for each in told(found).changes] == [("image of container app", "1.0.0", "2.0.0")]
+    assert told(found, "Service").result == "unchanged"
+
+
+def edit(place: Place, patch: Any, plural: str = "deployments", *, manager: str = "kubectl-edit") -> None:
+    """As `kubectl edit` writes: an update, which takes what it changes."""
+    path = place.path(plural, "web", api="apis/apps/v1" if plural == "deployments" else "api/v1")
+    get_client(place.connection()).request(
+        "PATCH", path, body=patch, query_params=[("fieldManager", manager)],
+        content_type="application/strategic-merge-patch+json",
+    )  # fmt: skip
 
 
 CANARIES = [f"canary-{number:02d}-7f3a" for number in range(50)]

@@ -9,20 +9,10 @@ from typing import Any
 import pytest
 
 from deployments.targets.comparison import Drift
-from deployments.targets.kubernetes.connections import get_client
 from deployments.targets.kubernetes.drift import find_drift
 from tests.targets.conftest import Place
-from tests.targets.test_compare import applied, with_env
+from tests.targets.test_compare import applied, edit, with_env
 from tests.targets.works import CONFIG_MAP, DEPLOYMENT, SECRET, SERVICE, connection
-
-
-def edit(place: Place, patch: Any, plural: str = "deployments", *, manager: str = "kubectl-edit") -> None:
-    """As `kubectl edit` writes: an update, which takes what it changes."""
-    path = place.path(plural, "web", api="apis/apps/v1" if plural == "deployments" else "api/v1")
-    get_client(place.connection()).request(
-        "PATCH", path, body=patch, query_params=[("fieldManager", manager)],
-        content_type="application/strategic-merge-patch+json",
-    )  # fmt: skip
 
 
 def in_container(**fields: Any) -> dict[str, Any]:

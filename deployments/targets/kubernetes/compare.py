@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from deployments.targets import comparison
-from deployments.targets.base import Manifest, Work
+from deployments.targets.base import InvalidContent, Manifest, Work
 from deployments.targets.comparison import ComparedObject, Comparison, Conflict
 from deployments.targets.kubernetes import differences, fence, objects, prune
 from deployments.targets.kubernetes.cluster import Cluster
 from deployments.targets.kubernetes.errors import ClusterError, NotFound, OwnedByOthers, OwnedField, Refused
 from deployments.targets.kubernetes.kubeconfig import InvalidKubeconfig
+from deployments.targets.kubernetes.owners import OUR_MANAGERS
 from deployments.targets.kubernetes.parallel import Inquiry
 from deployments.targets.kubernetes.preflight import may_pass
 from deployments.targets.kubernetes.secrecy import HIDDEN, is_secret
@@ -32,6 +33,8 @@ PLAIN_FIELDS = ("data", "stringData", "metadata", "type", "immutable")
 # Tries the write of one object of the work, as the apply would do it. Raises a ClusterError.
 Try = Callable[[Manifest], Written]
 Writer = Callable[[Cluster, Work], Try]
+# The work with its objects, where only the cluster or the chart knows them. Raises a ClusterError or InvalidContent.
+Prepare = Callable[[Cluster, Work], Work]
 
 
 def by_apply(cluster: Cluster, work: Work) -> Try:
@@ -40,21 +43,31 @@ def by_apply(cluster: Cluster, work: Work) -> Try:
     return lambda item: writing.write(item, dry_run=True)
 
 
-def compare(work: Work, writer: Writer = by_apply, *, seconds: float = SECONDS) -> Comparison:
+def as_it_is(cluster: Cluster, work: Work) -> Work:
+    """The objects are known."""
+    return work
+
+
+def compare(
+    work: Work, writer: Writer = by_apply, prepare: Prepare = as_it_is, *, seconds: float = SECONDS
+) -> Comparison:
     """`work.objects` against the cluster. Raises nothing of its own: what can't be told is a problem."""
     try:
         with Inquiry(seconds) as inquiry:
             cluster = inquiry.ask(lambda: Cluster(work.connection, timeouts=REQUEST_TIMEOUTS))
-            write = inquiry.ask(lambda: writer(cluster, work))
-            found = inquiry.ask_all(lambda item: _try(cluster, work, item, write, writer), work.objects)
+            ready = inquiry.ask(lambda: prepare(cluster, work))
+            write = inquiry.ask(lambda: writer(cluster, ready))
+            found = inquiry.ask_all(lambda item: _try(cluster, ready, item, write, writer), ready.objects)
             candidates = work.prune[: prune.MOST_OBJECTS]
             removable = inquiry.ask_all(lambda each: prune.is_removable(cluster, each, work), candidates)
     except (InvalidKubeconfig, ClusterError) as error:
         return Comparison(problems=(str(error),))
-    tried = list(zip(work.objects, found, strict=True))
-    compared, shortened = _bounded([_told(item, each, work) for item, each in tried])
+    except InvalidContent as error:
+        return Comparison(problems=error.problems)
+    tried = list(zip(ready.objects, found, strict=True))
+    compared, shortened = _bounded([_told(item, each, ready) for item, each in tried])
     left = tuple(dict(each) for each, goes in zip(candidates, removable, strict=True) if goes is True)
-    return Comparison(compared, left, (*_problems(tried, work), *shortened))
+    return Comparison(compared, left, (*_problems(tried, ready), *shortened))
 
 
 def compare_stored(before: Sequence[Manifest], after: Sequence[Manifest]) -> Comparison:
@@ -79,7 +92,7 @@ def _try(cluster: Cluster, work: Work, item: Manifest, write: Try, writer: Write
     try:
         written = write(item)
     except OwnedByOthers as error:
-        conflicts = tuple(owned for owned in error.fields if owned.manager not in work.take_over)
+        conflicts = tuple(owned for owned in error.fields if owned.manager not in OUR_MANAGERS)
         everybody = (*work.take_over, *(owned.manager for owned in error.fields))
         written = writer(cluster, replace(work, take_over=everybody))(item)
     if written.before is None:

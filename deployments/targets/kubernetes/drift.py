@@ -27,9 +27,10 @@ MOST_DRIFT = 100
 REPLICAS = ("spec", "replicas")
 
 
-def find_drift(work: Work, *, seconds: float = SECONDS) -> DriftReport:
+def find_drift(work: Work, *, only_ours: bool = False, seconds: float = SECONDS) -> DriftReport:
     """`work.objects` are those that were applied last, `work.deployment_id` is the deployment that did it.
 
+    With `only_ours` fields that we never named do not count, whoever sets them.
     Raises nothing of its own: what can't be told is a problem.
     """
     try:
@@ -48,7 +49,7 @@ def find_drift(work: Work, *, seconds: float = SECONDS) -> DriftReport:
             told, problem = _told(item, live, work, is_autoscaled=objects.title(item) in scaled)
         except RecursionError:
             continue
-        found += told
+        found += [each for each in told if not only_ours or each.applied is not None or not each.path]
         problems += [problem] if problem else []
     if len(found) > MOST_DRIFT:
         problems.append(f"Only {MOST_DRIFT} of {len(found)} changes are shown.")

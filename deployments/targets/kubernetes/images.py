@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from deployments.targets.base import Failed, InvalidContent, Manifest, StepResult, Succeeded, Work
-from deployments.targets.kubernetes import apply, discovery, fence, objects, overrides
+from deployments.targets.comparison import Comparison, DriftReport
+from deployments.targets.kubernetes import apply, compare, discovery, drift, fence, objects, overrides
 from deployments.targets.kubernetes.cluster import Cluster
 from deployments.targets.kubernetes.errors import ClusterError, Forbidden, Modified
 from deployments.targets.kubernetes.manifests import ManifestsTarget, answering
@@ -18,6 +19,7 @@ from deployments.targets.kubernetes.parallel import parallel
 from deployments.targets.kubernetes.render import annotated
 from deployments.targets.kubernetes.rights import Right
 from deployments.targets.kubernetes.wording import clean, listed
+from deployments.targets.kubernetes.writing import Written
 
 WORKLOADS = "workloads"
 
@@ -51,6 +53,13 @@ class ImagesTarget:
     def evidence(self, work: Work) -> Mapping[str, Any]:
         return self.rollout.evidence(work)
 
+    def compare(self, work: Work) -> Comparison:
+        return compare.compare(work, _trying, _chosen)
+
+    def find_drift(self, work: Work) -> DriftReport:
+        """Only of what we set: the rest of these workloads was never ours."""
+        return drift.find_drift(work, only_ours=True)
+
 
 def _preflight(cluster: Cluster, work: Work) -> StepResult:
     """Succeeded with the partial objects, once the cluster has accepted a dry run of each patch."""
@@ -66,15 +75,38 @@ def _preflight(cluster: Cluster, work: Work) -> StepResult:
         found, problems = discovery.same_as(work.objects, live)
         wanted = [dict(item) for item in work.objects]
     else:
-        found, problems = discovery.choose(live, work)
-        wanted = [annotated(item, work) for item in discovery.partial(found, work.images)]
-        problems += overrides.apply_overrides(wanted, _known_overrides(work)) if not problems else []
+        found, wanted, problems = _wanted(live, work)
     if not problems:
         problems = _refusals(cluster, replace(work, objects=wanted), found)
     if problems:
         return Failed(" ".join(problems), evidence={"problems": problems})
     log = [f"{version.server} answers as Kubernetes {version.version}.", *_former(found, wanted)]
     return Succeeded(_told(wanted), log=tuple(log), objects=tuple(wanted))
+
+
+def _trying(cluster: Cluster, work: Work) -> compare.Try:
+    def attempt(item: Manifest) -> Written:
+        live = cluster.get(str(item["apiVersion"]), str(item["kind"]), work.namespace, objects.name_of(item))
+        fence.refuse_if_newer(live, work)
+        return Written(live, cluster.merge(item, dry_run=True))
+
+    return attempt
+
+
+def _chosen(cluster: Cluster, work: Work) -> Work:
+    """The work with its partial objects. Raises InvalidContent."""
+    _, wanted, problems = _wanted(discovery.workloads(cluster, work.namespace), work)
+    if problems:
+        raise InvalidContent(problems)
+    return replace(work, objects=wanted)
+
+
+def _wanted(live: Sequence[Manifest], work: Work) -> tuple[list[Manifest], list[dict[str, Any]], list[str]]:
+    """The live workloads, what is sent for each, and what is wrong, in sentences."""
+    found, problems = discovery.choose(live, work)
+    wanted = [annotated(item, work) for item in discovery.partial(found, work.images)]
+    problems += overrides.apply_overrides(wanted, _known_overrides(work)) if not problems else []
+    return found, wanted, problems
 
 
 def _known_overrides(work: Work) -> dict[str, Any]:

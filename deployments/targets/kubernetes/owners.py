@@ -10,8 +10,11 @@ from deployments.targets.kubernetes import objects
 from deployments.targets.kubernetes.cluster import FIELD_MANAGER
 from deployments.targets.kubernetes.differences import DEFAULT_PROTOCOL
 from deployments.targets.kubernetes.fieldnames import Item, Step
+from deployments.targets.kubernetes.traffic import TRAFFIC_MANAGER
 from deployments.targets.kubernetes.wording import clean
 
+# What steers the traffic of a progressive rollout is written under a name of its own.
+OUR_MANAGERS = frozenset({FIELD_MANAGER, TRAFFIC_MANAGER})
 # They act for what people asked for: an autoscaler's replicas are no drift.
 CONTROLLERS = frozenset({"kube-controller-manager", "kube-scheduler", "kubelet", "cloud-controller-manager"})
 NAME_LENGTH = 128
@@ -27,8 +30,7 @@ class Owner:
 
     @property
     def is_us(self) -> bool:
-        """A progressive rollout writes under a name of its own, which begins with ours."""
-        return self.manager.startswith(FIELD_MANAGER)
+        return self.manager in OUR_MANAGERS
 
     @property
     def is_controller(self) -> bool:

@@ -6,7 +6,9 @@ from deployments.targets.base import Manifest, StepResult, Succeeded, Work
 from deployments.targets.kubernetes import apply, blue_green, canary, objects, preflight, recreate, render, tidy
 from deployments.targets.kubernetes.canary import Observe
 from deployments.targets.kubernetes.cluster import Cluster
+from deployments.targets.kubernetes.compare import Try, by_apply
 from deployments.targets.kubernetes.traffic import TRAFFIC_MANAGER
+from deployments.targets.kubernetes.writing import Written
 from deployments.targets.strategies import BLUE_GREEN, CANARY, RECREATE, type_of
 
 
@@ -33,6 +35,18 @@ def check(cluster: Cluster, work: Work) -> StepResult:
     """The preflight, with the objects as they are applied first."""
     items = tuple(recreate.first(item, _live(cluster, work, item)) or item for item in work.objects)
     return preflight.preflight(cluster, replace(_taking_over(work), objects=items))
+
+
+def trying(cluster: Cluster, work: Work) -> Try:
+    """How a comparison tries each object: as the apply brings it, with what a Recreate becomes in two."""
+    write = by_apply(cluster, _taking_over(work))
+
+    def attempt(item: Manifest) -> Written:
+        first = recreate.first(item, _live(cluster, work, item))
+        written = write(first or item)
+        return replace(written, after=recreate.finished(written.after)) if first else written
+
+    return attempt
 
 
 def apply_objects(cluster: Cluster, work: Work) -> StepResult:

@@ -27,6 +27,12 @@ def first(item: Manifest, live: Manifest | None) -> dict[str, Any] | None:
     return made
 
 
+def finished(after: Manifest) -> dict[str, Any]:
+    """What the second apply makes of an object that the first one left as `first` says. Pure."""
+    spec = {name: value for name, value in after["spec"].items() if name != "paused"}
+    return {**after, "spec": spec | {"strategy": {"type": "Recreate"}}}
+
+
 def is_recreated(item: Manifest) -> bool:
     return _is_deployment(item) and _strategy(item).get("type") == "Recreate"
 
