@@ -1,4 +1,4 @@
-"""What a step says while something that it needs is away, and when that is over. Pure.
+"""What a step says while something that it needs is away, and when that is over.
 
 The step shows what is waited for, since when, and when it is tried again; the log tells each cause once.
 """
@@ -23,8 +23,11 @@ def cause(result: Errored) -> str:
 
 
 def is_told(step: Step, result: Errored) -> bool:
-    """Whether this cause is what the step says already."""
-    return step.message.startswith(cause(result))
+    """Whether the log knows this cause since the outage began; a flapping cluster must not flood it."""
+    told = cause(result)
+    if step.away_since is None or step.message.startswith(told):
+        return step.away_since is not None
+    return step.deployment.log.filter(step=step.name, message=told, created_at__gte=step.away_since).exists()
 
 
 def over(step: Step, now: datetime) -> str:

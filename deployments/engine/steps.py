@@ -1,6 +1,7 @@
 """What each step of the plan does: one call of the target's adapter, results out."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +18,8 @@ from deployments.targets.base import StepResult, Work
 from deployments.targets.registry import ADAPTERS, get_target
 
 Runner = Callable[[Deployment, Step, Work, datetime], StepResult]
+# Steps that judge what `apply` has written.
+LOOKING = (StepName.ROLLOUT, StepName.VERIFY)
 
 
 def load_adapters() -> None:
@@ -28,6 +31,8 @@ def load_adapters() -> None:
 def run_step(deployment: Deployment, step: Step, *, now: datetime) -> StepResult:
     """May take as long as the cluster's time-outs allow. Safe to call again after a crash."""
     work = work_of(deployment, connection_to(deployment.target.cluster))
+    if step.name in LOOKING:
+        work = replace(work, written=_written_by(deployment))
     return RUNNERS[step.name](deployment, step, work, now)
 
 
@@ -35,6 +40,11 @@ def collect_evidence(deployment: Deployment) -> Mapping[str, Any]:
     """What the cluster tells about a step that ran out of time."""
     work = work_of(deployment, connection_to(deployment.target.cluster))
     return adapter_of(deployment).evidence(work)
+
+
+def _written_by(deployment: Deployment) -> Mapping[str, Any]:
+    applied = deployment.steps.filter(name=StepName.APPLY).values_list("checkpoint", flat=True).first()
+    return (applied or {}).get("written", {})
 
 
 def _preflight(deployment: Deployment, step: Step, work: Work, now: datetime) -> StepResult:

@@ -13,6 +13,7 @@ from django.utils import timezone
 from audit.services import record
 from deployments.models import Cluster
 from deployments.services.access import require_set_up
+from deployments.services.waking import wake_under_way
 from deployments.targets.base import Connection
 from deployments.targets.kubernetes.cluster import ClusterVersion, check_cluster
 from deployments.targets.kubernetes.connections import forget_client
@@ -79,6 +80,8 @@ def update_cluster(
         write(cluster, ["name", *(CREDENTIALS if tried is not None else ())])
         if changes:
             record("cluster.updated", actor=actor, subject=cluster, changes=changes)
+        if tried is not None:
+            wake_under_way(cluster)
     return cluster
 
 

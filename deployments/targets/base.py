@@ -55,6 +55,8 @@ class Work:
     take_over: Sequence[str] = ()
     prune: Sequence[Mapping[str, Any]] = ()
     is_rollback: bool = False
+    # What `apply` left behind, by the object's title: {"uid", "generation"}. Nothing older may be believed.
+    written: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

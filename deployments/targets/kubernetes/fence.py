@@ -6,7 +6,7 @@ An object of another target (a second application, or a database that was made a
 
 from deployments.targets.base import Manifest, Work
 from deployments.targets.kubernetes import objects
-from deployments.targets.kubernetes.errors import Refused
+from deployments.targets.kubernetes.errors import Refused, Unavailable
 
 
 class Superseded(Refused):
@@ -20,6 +20,14 @@ def refuse_if_newer(live: Manifest | None, work: Work) -> None:
             f"A newer deployment (number {objects.sequence_of(live)}) has already written {objects.title(live)}; "
             f"this one (number {work.sequence}) leaves it alone."
         )
+
+
+def refuse_if_stale(live: Manifest, work: Work) -> None:
+    """Raises Unavailable when the cluster shows the object as it was before this deployment wrote it."""
+    ours, shown = work.written.get(objects.title(live), {}), objects.metadata(live)
+    same = ours.get("uid") == shown.get("uid")
+    if ours and same and int(shown.get("generation") or 0) < int(ours.get("generation") or 0):
+        raise Unavailable(f"The cluster still shows {objects.title(live)} as it was before this deployment changed it.")
 
 
 def refuse_if_lost(live: Manifest, work: Work) -> None:

@@ -21,6 +21,7 @@ from deployments.targets.kubernetes import (
     rollout,
     tidy,
     unsticking,
+    vanished,
 )
 from deployments.targets.kubernetes.causes import Cause
 from deployments.targets.kubernetes.cluster import Cluster
@@ -91,7 +92,7 @@ class ManifestsTarget:
         return {}
 
     def compare(self, work: Work) -> Comparison:
-        return compare.compare(work)
+        return compare.compare(work, progressive.trying)
 
     def find_drift(self, work: Work) -> DriftReport:
         return drift.find_drift(work)
@@ -105,7 +106,11 @@ class ManifestsTarget:
                 continue
             scene = _look(cluster, item, work)
             if isinstance(scene, Failed):
-                return scene
+                ended = vanished.judge(cluster, item, work)
+                if ended is None or ended.phase is not Phase.DONE:
+                    return Failed(ended.message) if ended else scene
+                judged[objects.title(item)] = ended
+                continue
             judgement = rollout.judge(scene)
             if judgement.phase is Phase.MOVING:
                 missing = creation.of_missing_pods(cluster, work.namespace, scene)
@@ -178,6 +183,7 @@ def _look(cluster: Cluster, item: Manifest, work: Work) -> Scene | Failed:
     live = cluster.get(api_version, kind, work.namespace, objects.name_of(item))
     if live is None:
         return Failed(f"{objects.title(item)} is no longer in the cluster: somebody deleted it.")
+    fence.refuse_if_stale(live, work)
     fence.refuse_if_lost(live, work)
     selector = objects.selector_of(live)
     sets = cluster.list("apps/v1", "ReplicaSet", work.namespace, labels=selector) if kind == "Deployment" else []
