@@ -216,7 +216,7 @@ def test_a_pause_lasts_its_time_and_a_break_does_not_count(crew: Crew, world: Pr
     assert watch.message == "Paused at 20 %. It goes on when somebody resumes it."
     services.resume_deployment(actor=who, deployment=watch.deployment)
     watch.seconds(2)
-    assert watch.message == "Canary at 20 % and well; watched for another 17 s."
+    assert watch.message == "Canary at 20 % and well; watched for another 18 s."
     assert watch.seconds(20).status == "succeeded"
 
 
