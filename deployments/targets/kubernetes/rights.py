@@ -9,6 +9,7 @@ from deployments.targets.kubernetes.cluster import Cluster
 from deployments.targets.kubernetes.errors import ClusterError, UnknownKind
 from deployments.targets.kubernetes.parallel import parallel
 from deployments.targets.kubernetes.wording import listed
+from deployments.targets.strategies import BLUE_GREEN, CANARY, traffic_of, type_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,7 @@ def _needed(cluster: Cluster, work: Work, items: Sequence[Manifest]) -> list[Rig
         found.append(Right("list", "", "pods"))
     if any(item["kind"] == "Deployment" for item in items):
         found.append(Right("list", "apps", "replicasets"))
+    found += _of_strategy(work, items)
     for item in work.prune:
         try:
             group, resource, namespaced = resource_of(cluster, item)
@@ -121,3 +123,22 @@ def _needed(cluster: Cluster, work: Work, items: Sequence[Manifest]) -> list[Rig
             continue
         found += [Right(verb, group, resource, namespaced) for verb in ("get", "delete")]
     return list(dict.fromkeys(found))
+
+
+def _of_strategy(work: Work, items: Sequence[Manifest]) -> list[Right]:
+    """To find and remove what a strategy brought beside a workload, and to split the traffic."""
+    kind, traffic = type_of(work.strategy), traffic_of(work.strategy)
+    if kind not in (BLUE_GREEN, CANARY):
+        return []
+    found = [Right(verb, "apps", "deployments") for verb in ("list", "delete")]
+    if kind == BLUE_GREEN and any(item["kind"] == "StatefulSet" for item in items):
+        found += [Right(verb, "apps", "statefulsets") for verb in ("list", "delete")]
+    if traffic.by != "replicas":
+        found += [Right(verb, "", "services") for verb in ("list", "delete")]
+    if traffic.by == "gateway":
+        found += [Right(verb, "gateway.networking.k8s.io", "httproutes") for verb in ("get", "patch")]
+    if traffic.by == "nginx":
+        found += [
+            Right(verb, "networking.k8s.io", "ingresses") for verb in ("get", "list", "create", "patch", "delete")
+        ]
+    return found

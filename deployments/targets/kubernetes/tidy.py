@@ -29,7 +29,7 @@ class Listed:
     optional: bool = False
 
 
-WORKLOADS = (Listed("apps/v1", "Deployment", OURS), Listed("apps/v1", "StatefulSet", OURS))
+WORKLOADS = (Listed("apps/v1", "Deployment", OURS), Listed("apps/v1", "StatefulSet", OURS, optional=True))
 SCALERS = (Listed("autoscaling/v2", blue_green.SCALER, objects.VARIANT, optional=True),)
 CANARY_PARTS = (
     Listed("networking.k8s.io/v1", "Ingress", CANARIES, optional=True),
