@@ -13,6 +13,8 @@ LABELS = {
     "check.created": "set up a health check",
     "check.updated": "changed a health check",
     "check.deleted": "removed a health check",
+    "train.started": "sent a train of releases",
+    "train.cancel_requested": "asked to stop a train",
     "deployment.requested": "asked for a deployment",
     "deployment.approval_given": "approved a deployment",
     "deployment.rejected": "rejected a deployment",

@@ -5,7 +5,7 @@ from typing import Any
 import django_filters  # type: ignore[import-untyped]
 from django.db.models import QuerySet
 
-from deployments.models import Check, Cluster, Deployment, Environment, Target
+from deployments.models import Check, Cluster, Deployment, Environment, Target, Train
 from deployments.statuses import CheckKind, DeploymentKind, DeploymentStatus
 from releasemgr.core.lookups import by_name
 
@@ -68,6 +68,14 @@ class TargetFilter(PlaceFilter):
 
     def of_cluster(self, queryset: Rows, name: str, value: str) -> Rows:
         return queryset.filter(by_name("name", value, relation="cluster"))
+
+
+class TrainFilter(PlaceFilter):
+    application = None
+
+    class Meta:
+        model = Train
+        fields: list[str] = []
 
 
 class EnvironmentFilter(django_filters.FilterSet):  # type: ignore[misc]

@@ -1,8 +1,8 @@
 """Who may see and change deployments and the places they go to."""
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
-from deployments.models import Check, Cluster, Deployment, Environment, Target
+from deployments.models import Check, Cluster, Deployment, Environment, Target, Train
 from releasemgr.core.actors import Actor
 from releases.policies import can_judge
 
@@ -15,6 +15,11 @@ def visible_deployments(actor: Actor) -> QuerySet[Deployment]:
     if actor.is_admin:
         return Deployment.objects.all()
     return Deployment.objects.filter(application_id__in=actor.granted("view_application"))
+
+
+def visible_trains(actor: Actor) -> QuerySet[Train]:
+    """Those that carry something which the actor sees."""
+    return Train.objects.filter(Exists(visible_deployments(actor).filter(train=OuterRef("pk"))))
 
 
 def visible_environments(actor: Actor) -> QuerySet[Environment]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from uuid import UUID
 
-from deployments.policies import visible_deployments
+from deployments.policies import visible_deployments, visible_trains
 from releasemgr.core.actors import Actor
 from releasemgr.core.values import as_uuid
 from releases.policies import visible_releases
@@ -13,12 +13,12 @@ LISTS = frozenset({"board", "releases", "deployments", "audit"})
 
 
 def permitted(actor: Actor, topics: Iterable[str]) -> frozenset[str]:
-    """Those of `topics` that the actor may follow: two queries, however many there are."""
+    """Those of `topics` that the actor may follow: one query a kind, however many there are."""
     if not actor.is_authenticated:
         return frozenset()
     asked = set(topics)
     found = asked & (LISTS | {f"user.{actor.user_id}"})
-    policies = {"deployment": visible_deployments, "release": visible_releases}
+    policies = {"deployment": visible_deployments, "release": visible_releases, "train": visible_trains}
     for kind, visible in policies.items():
         if ids := _ids(kind, asked):
             found |= {f"{kind}.{pk}" for pk in visible(actor).filter(pk__in=ids).values_list("pk", flat=True)}
@@ -29,7 +29,7 @@ def permitted(actor: Actor, topics: Iterable[str]) -> frozenset[str]:
 def names_a_thing(topic: str) -> bool:
     """Whether it is about one object, so that refusing it is worth a note."""
     kind, _, identifier = topic.partition(".")
-    return kind in ("deployment", "release", "user") and as_uuid(identifier) is not None
+    return kind in ("deployment", "release", "train", "user") and as_uuid(identifier) is not None
 
 
 def _ids(kind: str, topics: Iterable[str]) -> list[UUID]:

@@ -1,6 +1,17 @@
 from django.urls import path
 
-from deployments.views import board, checks, clusters, comparing, control, deployments, environments, pacing, targets, trains
+from deployments.views import (
+    board,
+    checks,
+    clusters,
+    comparing,
+    control,
+    deployments,
+    environments,
+    pacing,
+    targets,
+    trains,
+)
 
 app_name = "deployments"
 urlpatterns = [

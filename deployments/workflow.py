@@ -17,13 +17,13 @@ def choices(actor: Actor, deployment: Deployment, *, newer: Deployment | None, i
     """
     found: dict[str, Choice] = {}
     why_not = "" if policies.can_deploy(actor, deployment.target) else _may_not_deploy(deployment)
-    if deployment.is_open:
-        asked = deployment.cancel_requested_at is not None
-        found["cancel"] = Choice(why_not or ("It is being cancelled." if asked else ""))
     found |= _pacing(deployment, why_not)
     if deployment.part_of_id is not None:
         # Its pace is its own; all else is decided where it was asked for.
         return found
+    if deployment.is_open:
+        asked = deployment.cancel_requested_at is not None
+        found["cancel"] = Choice(why_not or ("It is being cancelled." if asked else ""))
     if newer is None and deployment.sequence is not None:
         found["rollback"] = Choice(why_not)
     ran_well = deployment.status in BROUGHT_UP and not deployment.error_message

@@ -196,6 +196,7 @@ SPECTACULAR_SETTINGS = {
         "DeploymentStatusEnum": "deployments.statuses.DeploymentStatus",
         "DeploymentKindEnum": "deployments.statuses.DeploymentKind",
         "StepStatusEnum": "deployments.statuses.StepStatus",
+        "TrainStatusEnum": "deployments.serializers.trains.STATES",
         "StepNameEnum": "deployments.statuses.StepName",
         "TargetKindEnum": "deployments.models.places.TargetKind",
     },

@@ -7,12 +7,14 @@ from deployments.api.alerts import Alerts
 from deployments.api.checks import Checks
 from deployments.api.deployments import Deployments, ReleaseDeployments
 from deployments.api.places import Clusters, Environments, Targets
+from deployments.api.trains import Trains
 
 router = SimpleRouter(trailing_slash=False)
 router.register("environments", Environments, basename="environment")
 router.register("clusters", Clusters, basename="cluster")
 router.register("targets", Targets, basename="target")
 router.register("checks", Checks, basename="check")
+router.register("trains", Trains, basename="train")
 router.register("deployments", Deployments, basename="deployment")
 urlpatterns = [
     path("releases/<str:pk>/deploy", ReleaseDeployments.as_view({"post": "deploy"}), name="release-deploy"),

@@ -7,11 +7,12 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from audit.services import record
-from deployments.models import Deployment, Environment, Train
+from deployments.models import Deployment, Environment, Target, Train
 from deployments.selectors import targets_for
 from deployments.services.access import require_deploy
 from deployments.services.planning import insert, render_release
 from deployments.services.pruning import Prune, to_prune
+from deployments.targets.base import Manifest
 from deployments.transitions import facts
 from releasemgr.core.actors import Actor
 from releasemgr.core.errors import Invalid, WrongState
@@ -30,7 +31,6 @@ def start_deployment(
     not_after: datetime | None = None,
     take_over: Sequence[str] = (),
     prune: Prune = False,
-    train: Train | None = None,
 ) -> Deployment:
     """Ask for the release to go out. It starts when every gate is open.
 
@@ -52,26 +52,11 @@ def start_deployment(
     for each in further:
         # Before anything is touched: what does not fit one of the targets goes to none.
         render_release(release, each)
-    deployment = insert(
-        Deployment(
-            target=target,
-            application=release.application,
-            environment=environment,
-            release=release,
-            release_digest=release.digest,
-            deployed_by=actor.user,
-            reason=reason,
-            not_before=not_before,
-            not_after=not_after,
-            manifests=manifests,
-            overrides=target.overrides,
-            strategy=target.strategy,
-            take_over=sorted(set(take_over)),
-            prune=to_prune(target, manifests, prune),
-            train=train,
-            wake_at=Now(),
-        )
-    )
+    deployment = asked_for(actor, release, target, manifests, reason=reason)
+    deployment.not_before, deployment.not_after = not_before, not_after
+    deployment.take_over = sorted(set(take_over))
+    deployment.prune = to_prune(target, manifests, prune)
+    insert(deployment)
     choices = {"take_over": deployment.take_over, "prune": deployment.prune}
     record(
         "deployment.requested",
@@ -80,3 +65,29 @@ def start_deployment(
         data=facts(deployment) | {"reason": reason} | {name: value for name, value in choices.items() if value},
     )
     return deployment
+
+
+def asked_for(
+    actor: Actor,
+    release: Release,
+    target: Target,
+    manifests: list[Manifest],
+    *,
+    reason: str,
+    train: Train | None = None,
+) -> Deployment:
+    """The row of a request, not yet written."""
+    return Deployment(
+        target=target,
+        application=release.application,
+        environment=target.environment,
+        release=release,
+        release_digest=release.digest,
+        deployed_by=actor.user,
+        reason=reason,
+        manifests=manifests,
+        overrides=target.overrides,
+        strategy=target.strategy,
+        train=train,
+        wake_at=Now(),
+    )

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from deployments import selectors, services
 from deployments.forms.places import EnvironmentForm
 from deployments.models import Environment
+from deployments.selectors.trains import counts_of, state_of, train_list
 from deployments.services.access import require_set_up
 from releasemgr.core.forms import posted, save_or_show
 from releasemgr.core.htmx import go
@@ -22,6 +23,9 @@ FIELDS = (
     "name", "position", "requires", "soak_minutes", "verify_seconds", "bake_seconds", "wave_pause_seconds",
     "auto_rollback", "bring_back_waves", "protected",
 )  # fmt: skip
+
+# The newest; the API lists them all.
+TRAINS_SHOWN = 10
 
 
 @login_required
@@ -44,6 +48,11 @@ def environment_detail(request: Request, reference: str) -> HttpResponse:
         "environment": environment,
         "places": [(target, running.get(target.pk)) for target in targets],
         "may_set_up": can_set_up(request.actor),
+        "may_send": request.actor.may_change("deployments"),
+        "trains": [
+            (train, state_of(counts_of(train)))
+            for train in train_list(request.actor).filter(environment=environment)[:TRAINS_SHOWN]
+        ],
     }
     return render(request, "deployments/environment_detail.html", context)
 

@@ -1,6 +1,6 @@
 """Tells open pages what changed, so that they fetch it again.
 
-Topics are Channels group names: `deployment.<id>`, `release.<id>`, `user.<id>`; the lists `board`, `releases`,
+Topics are Channels group names: `deployment.<id>`, `release.<id>`, `train.<id>`, `user.<id>`; the lists `board`, `releases`,
 `deployments`; `audit`.
 """
 

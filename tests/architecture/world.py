@@ -69,7 +69,8 @@ class World:
         objects: dict[str, Any] = {
             "users": member, "teams": self.team, "applications": self.application, "releases": self.release,
             "approval-rules": self.rule, "environments": self.environment, "clusters": self.cluster,
-            "targets": self.target, "deployments": self.deployment, "trains": self.train, "checks": self.check,
+            "targets": self.target, "deployments": self.deployment, "checks": self.check,
+            "trains": self.train,
             "audit-logs": Event.objects.filter(resource_id=str(self.release.pk)).first(),
         }  # fmt: skip
         noun = route.removeprefix("/api/v1/").lstrip("/").split("/")[0]
