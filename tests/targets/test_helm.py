@@ -17,7 +17,7 @@ import pytest
 
 from deployments.sandbox.server import SandboxServer
 from deployments.targets.base import Errored, Failed, InvalidContent, Running, StepResult, Succeeded, Target, Work
-from deployments.targets.helm import process, rendering, storage
+from deployments.targets.helm import archive, process, releases, rendering, storage
 from deployments.targets.kubernetes.cluster import Cluster
 from deployments.targets.registry import get_target
 from tests.targets import charts, works
@@ -142,18 +142,18 @@ def test_a_release_left_pending_by_a_killed_helm_is_repaired(
     if former:
         deployed(target, work())
     slow = prepared(target, work(number=2, values={"migrate": "registry.example/migrate:slow"}))
-    started: list[subprocess.Popen[bytes]] = []
-    start = process._start
-    monkeypatch.setattr(process, "_start", lambda directory: started.append(start(directory)) or started[-1])
+    helm = process.idle.take()
+    monkeypatch.setattr(process.idle, "take", lambda: helm)
     results: list[StepResult] = []
     thread = threading.Thread(target=lambda: results.append(target.apply(slow)))
     thread.start()
     _await(lambda: _has_job(place))
-    os.kill(started[-1].pid, signal.SIGKILL)
+    os.kill(helm.process.pid, signal.SIGKILL)
     thread.join()
     assert isinstance(results[0], Errored), results
     assert newest(place).is_pending
 
+    monkeypatch.undo()
     again = target.apply(slow)
     assert isinstance(again, Succeeded), again
     assert "was left pending-" in again.log[0]
@@ -172,27 +172,33 @@ def _has_job(place: Place) -> bool:
     return bool(place.request("GET", place.path("jobs", api="apis/batch/v1"))["items"])
 
 
-def test_helm_ends_with_the_worker_that_asked(
-    target: Target, work: Callable[..., Work], place: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_helm_ends_with_the_worker_that_asked(target: Target, work: Callable[..., Work], place: Place) -> None:
     """As after kill -9 of the worker: its end of the pipe closes while Helm waits for a hook."""
     ready = prepared(target, work(values={"migrate": "registry.example/migrate:unready"}))
-    codes: list[int] = []
+    helm = process.Worker()
+    request = releases.request(
+        ready, archive.chart_of(ready.objects, {"name": "web", "version": "1"}), is_upgrade=False
+    )
+    to, _ = helm.pipes
+    to.write(json.dumps({"action": "apply", "timeout_seconds": 30, **request}).encode() + b"\n")
+    to.flush()
+    _await(lambda: _has_job(place))
+    to.close()
+    assert helm.process.wait(timeout=5) == 1
+    helm.end()
 
-    def leave(helm: "subprocess.Popen[bytes]", request: Mapping[str, Any]) -> bytes:
-        assert helm.stdin is not None
-        helm.stdin.write(json.dumps(request).encode() + b"\n")
-        helm.stdin.flush()
-        _await(lambda: _has_job(place))
-        helm.stdin.close()
-        codes.append(helm.wait(timeout=5))
-        assert helm.stdout is not None
-        helm.stdout.close()
-        return b""
 
-    monkeypatch.setattr(process, "_exchange", leave)
-    assert isinstance(target.apply(ready), Errored)
-    assert codes == [1]
+def test_helm_is_asked_again_for_a_while_and_then_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    process.idle.end_all()
+    monkeypatch.setattr(process, "IDLE_SECONDS", 0.2)
+    first = process.idle.take()
+    process.idle.keep(first)
+    assert process.idle.take() is first
+    process.idle.keep(first)
+    _await(lambda: first.process.returncode is not None)
+    second = process.idle.take()
+    second.end()
+    assert second is not first
 
 
 def test_somebody_elses_helm_at_work_is_waited_for(target: Target, work: Callable[..., Work], place: Place) -> None:
@@ -268,6 +274,7 @@ def test_no_secret_in_the_arguments_or_surroundings_of_helm(
     target: Target, work: Callable[..., Work], place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SECRET_KEY", "canary-env")
+    process.idle.end_all()
     seen: list[Any] = []
     popen = subprocess.Popen
     monkeypatch.setattr(

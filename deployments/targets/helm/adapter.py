@@ -49,13 +49,14 @@ class HelmTarget:
 
 
 def _preflight(cluster: Cluster, work: Work) -> StepResult:
-    releases.refuse_if_newer(releases.newest_of(cluster, work), work)
+    revision = releases.newest_of(cluster, work)
+    releases.refuse_if_newer(revision, work)
     if work.objects:
         items: Sequence[Manifest] = work.objects
         told = "Brings back the objects that Helm applied then."
     else:
         try:
-            items, told = _rendered(cluster, work)
+            items, told = _rendered(work, is_upgrade=releases.may_upgrade(revision))
         except InvalidContent as error:
             return Failed(" ".join(error.problems), evidence={"problems": list(error.problems)})
         except download.Refused as error:
@@ -75,9 +76,9 @@ def _preflight(cluster: Cluster, work: Work) -> StepResult:
     return result
 
 
-def _rendered(cluster: Cluster, work: Work) -> tuple[tuple[Manifest, ...], str]:
+def _rendered(work: Work, *, is_upgrade: bool) -> tuple[tuple[Manifest, ...], str]:
     archive = repositories.archive_of(work.chart or {})
-    found = process.render(releases.request(cluster, work, archive))
+    found = process.render(releases.request(work, archive, is_upgrade=is_upgrade))
     return rendering.objects_of(found, work), f"Rendered the chart {found['name']} {found['version']}."
 
 

@@ -1,5 +1,10 @@
-"""Runs the worker: a process for each request, in a group of its own, killed when it takes too long."""
+"""Runs the worker: a process in a group of its own, asked over pipes, and killed when it takes too long.
 
+A worker that has answered is kept for a few seconds: rendering and applying follow each other, and most of what Helm
+costs is starting it. It holds nothing of a request, and it ends when this process does.
+"""
+
+import atexit
 import json
 import os
 import signal
@@ -9,8 +14,9 @@ import tempfile
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from deployments.targets.kubernetes import objects
 
@@ -21,6 +27,7 @@ RENDER_SECONDS = 20.0
 # Helm waits for hooks; a worker of ours gives a task 55 seconds.
 HOOK_SECONDS = 35
 APPLY_SECONDS = 45.0
+IDLE_SECONDS = 10.0
 # What a program needs of its surroundings; credentials that stand there are none of its business.
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "SSL_CERT_FILE", "SSL_CERT_DIR", "HELM_C_LIB", "VIRTUAL_ENV")
 
@@ -47,62 +54,136 @@ def apply(request: Mapping[str, Any]) -> dict[str, Any]:
     return _run({"action": "apply", "timeout_seconds": HOOK_SECONDS, **request}, APPLY_SECONDS)
 
 
-def _run(request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory(prefix="releasemgr-helm-") as directory:
-        worker = _start(directory)
-        took_too_long = threading.Event()
-        timer = threading.Timer(seconds, _stop, [worker, took_too_long])
+@dataclass(eq=False)
+class Worker:
+    """One process, and the private directory that goes with it."""
+
+    directory: "tempfile.TemporaryDirectory[str]" = field(
+        default_factory=lambda: tempfile.TemporaryDirectory(prefix="releasemgr-helm-")
+    )
+
+    def __post_init__(self) -> None:
+        # Helm names its field manager after the program: it must be ours, whatever Python is called here.
+        program = str(Path(sys.executable).with_name(objects.MANAGER))
+        homes = ("HOME", "TMPDIR", "HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME")
+        passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        self.process = subprocess.Popen(
+            [program, "-m", WORKER],
+            executable=sys.executable,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            # Go writes there when it panics, with whatever it had in hand.
+            stderr=subprocess.DEVNULL,
+            cwd=ROOT,
+            env=passed | dict.fromkeys(homes, self.directory.name) | {"GOMAXPROCS": "2"},
+            start_new_session=True,
+        )
+
+    @property
+    def pipes(self) -> tuple[IO[bytes], IO[bytes]]:
+        if self.process.stdin is None or self.process.stdout is None:
+            raise AssertionError("both are pipes")
+        return self.process.stdin, self.process.stdout
+
+    def ask(self, request: Mapping[str, Any]) -> bytes:
+        """One line each way; empty when the process has ended."""
+        to, back = self.pipes
+        with suppress(BrokenPipeError):
+            to.write(json.dumps(request).encode() + b"\n")
+            to.flush()
+        return back.readline()
+
+    def kill(self) -> None:
+        # Its whole group: Helm may have started programs.
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+
+    def end(self) -> None:
+        self.kill()
+        self.process.wait()
+        to, back = self.pipes
+        with suppress(BrokenPipeError):
+            to.close()
+        back.close()
+        self.directory.cleanup()
+
+
+class _Idle:
+    """Workers that may be asked again."""
+
+    def __init__(self) -> None:
+        self._workers: list[tuple[Worker, threading.Timer]] = []
+        self._lock = threading.Lock()
+
+    def take(self) -> Worker:
+        with self._lock:
+            while self._workers:
+                worker, timer = self._workers.pop()
+                timer.cancel()
+                if worker.process.poll() is None:
+                    return worker
+                worker.end()
+        return Worker()
+
+    def keep(self, worker: Worker) -> None:
+        timer = threading.Timer(IDLE_SECONDS, self._end, [worker])
+        timer.daemon = True
+        with self._lock:
+            self._workers.append((worker, timer))
         timer.start()
-        try:
-            data = _exchange(worker, request)
-        finally:
+
+    def end_all(self) -> None:
+        with self._lock:
+            kept, self._workers = self._workers, []
+        for worker, timer in kept:
             timer.cancel()
-            _stop(worker)
-            worker.wait()
+            worker.end()
+
+    def forget_after_fork(self) -> None:
+        """They are the parent's; but the copies of its ends of the pipes would keep them alive after its death."""
+        for worker, _ in self._workers:
+            for pipe in worker.pipes:
+                os.close(pipe.fileno())
+        self.__init__()  # type: ignore[misc]
+
+    def _end(self, worker: Worker) -> None:
+        with self._lock:
+            mine = [each for each in self._workers if each[0] is worker]
+            self._workers = [each for each in self._workers if each[0] is not worker]
+        if mine:
+            worker.end()
+
+
+idle = _Idle()
+os.register_at_fork(after_in_child=idle.forget_after_fork)
+atexit.register(idle.end_all)
+
+
+def _run(request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    worker = idle.take()
+    took_too_long = threading.Event()
+
+    def stop() -> None:
+        took_too_long.set()
+        worker.kill()
+
+    timer = threading.Timer(seconds, stop)
+    timer.daemon = True
+    timer.start()
+    data = b""
     try:
-        answer = json.loads(data)
-    except ValueError:
+        data = worker.ask(request)
+    finally:
+        timer.cancel()
+        if data.endswith(b"\n") and not took_too_long.is_set():
+            idle.keep(worker)
+        else:
+            worker.end()
+    if not data.endswith(b"\n"):
         late = f"Helm took longer than {seconds:.0f} s and was stopped."
-        raise HelmGone(late if took_too_long.is_set() else "Helm ended without an answer.") from None
+        raise HelmGone(late if took_too_long.is_set() else "Helm ended without an answer.")
+    answer = json.loads(data)
     if "error" in answer:
         raise HelmFailed(answer["error"]["kind"], answer["error"]["message"])
     found: dict[str, Any] = answer["ok"]
     return found
-
-
-def _start(directory: str) -> "subprocess.Popen[bytes]":
-    # Helm names its field manager after the program: it must be ours, whatever Python is called here.
-    program = str(Path(sys.executable).with_name(objects.MANAGER))
-    private = dict.fromkeys(("HOME", "TMPDIR", "HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"), directory)
-    passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    return subprocess.Popen(
-        [program, "-m", WORKER],
-        executable=sys.executable,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        # Go writes there when it panics, with whatever it had in hand.
-        stderr=subprocess.DEVNULL,
-        cwd=ROOT,
-        env=passed | private | {"GOMAXPROCS": "2"},
-        start_new_session=True,
-    )
-
-
-def _exchange(worker: "subprocess.Popen[bytes]", request: Mapping[str, Any]) -> bytes:
-    """The answer, empty without one. Standard input stays open meanwhile: the worker ends when it closes."""
-    if worker.stdin is None or worker.stdout is None:
-        raise AssertionError("both are pipes")
-    with worker.stdout, suppress(BrokenPipeError), worker.stdin:
-        with suppress(BrokenPipeError):
-            worker.stdin.write(json.dumps(request).encode() + b"\n")
-            worker.stdin.flush()
-        return worker.stdout.read()
-    return b""
-
-
-def _stop(worker: "subprocess.Popen[bytes]", because_late: threading.Event | None = None) -> None:
-    if because_late is not None:
-        because_late.set()
-    # Its whole group: Helm may have started programs for a post-renderer or a plug-in.
-    with suppress(ProcessLookupError):
-        os.killpg(worker.pid, signal.SIGKILL)

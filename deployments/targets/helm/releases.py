@@ -10,9 +10,10 @@ from deployments.targets.helm import archive, process, rendering, storage, words
 from deployments.targets.helm.storage import Revision
 from deployments.targets.kubernetes import objects
 from deployments.targets.kubernetes.cluster import Cluster
-from deployments.targets.kubernetes.errors import Refused
+from deployments.targets.kubernetes.errors import ClusterError, Refused
 from deployments.targets.kubernetes.fence import Superseded
 from deployments.targets.kubernetes.kubeconfig import read_kubeconfig
+from deployments.targets.kubernetes.parallel import parallel
 from deployments.targets.kubernetes.wording import clean, listed, sentence
 
 # Somebody else's Helm is given this long before a pending revision counts as left behind (Helm's own limit is 300 s).
@@ -36,7 +37,12 @@ def refuse_if_newer(revision: Revision | None, work: Work) -> None:
 
 def missing_rights(cluster: Cluster, work: Work) -> str:
     """Helm keeps its records as Secrets; empty when it may."""
-    missing = [verb for verb in RIGHTS if not cluster.is_allowed(verb, "", "secrets", work.namespace)]
+    answers = parallel(lambda verb: cluster.is_allowed(verb, "", "secrets", work.namespace), RIGHTS)
+    missing = []
+    for verb, answer in zip(RIGHTS, answers, strict=True):
+        if isinstance(answer, ClusterError):
+            raise answer
+        missing += [] if answer else [verb]
     if not missing:
         return ""
     return (
@@ -63,7 +69,7 @@ def bring_out(cluster: Cluster, work: Work) -> StepResult:
         log.append(f"Revision {revision.number} of {name} was left {revision.status}; it is marked as failed.")
     packed = archive.chart_of(work.objects, _metadata(work))
     try:
-        done = process.apply(request(cluster, work, packed, is_upgrade=revision is not None))
+        done = process.apply(request(work, packed, is_upgrade=revision is not None))
     except process.HelmGone as error:
         return Errored(str(error), log=tuple(log))
     except process.HelmFailed as error:
@@ -78,11 +84,13 @@ def _is_left_behind(revision: Revision) -> bool:
     return revision.is_ours or time.time() - revision.changed_at > FOREIGN_PATIENCE_SECONDS
 
 
-def request(cluster: Cluster, work: Work, packed: bytes, *, is_upgrade: bool | None = None) -> dict[str, Any]:
-    """What the worker needs. Without `is_upgrade` it is a dry run, which Helm refuses over a pending revision."""
-    if is_upgrade is None:
-        revision = newest_of(cluster, work)
-        is_upgrade = revision is not None and not revision.is_pending and revision.status != "uninstalled"
+def may_upgrade(revision: Revision | None) -> bool:
+    """Whether a dry run of an upgrade can work: Helm refuses it over a pending revision, and over none."""
+    return revision is not None and not revision.is_pending and revision.status != "uninstalled"
+
+
+def request(work: Work, packed: bytes, *, is_upgrade: bool) -> dict[str, Any]:
+    """What the worker needs. Raises InvalidKubeconfig or Refused."""
     return {
         "kubeconfig": _kubeconfig(work),
         "namespace": work.namespace,

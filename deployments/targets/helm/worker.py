@@ -1,4 +1,4 @@
-"""Helm itself: `python -m deployments.targets.helm.worker`, one request as a line of JSON in, one answer as JSON out.
+"""Helm itself: `python -m deployments.targets.helm.worker`, requests as lines of JSON in, answers as lines of JSON out.
 
 The library is a Go runtime, which a forked process must never inherit: it may be imported here and nowhere else. The
 kubeconfig comes with the request and stays in memory. Standard input stays open as long as the caller lives; when it
@@ -13,7 +13,8 @@ import re
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from typing import Any
+from queue import SimpleQueue
+from typing import Any, NoReturn
 
 import helm_python as helm
 
@@ -24,21 +25,23 @@ HOOK = "helm.sh/hook"
 KEPT_REVISIONS = 10
 
 
-def main() -> int:
-    request = json.loads(sys.stdin.buffer.readline())
-    threading.Thread(target=_die_with_the_caller, daemon=True).start()
-    try:
-        answer = {"ok": _ACTIONS[request["action"]](request)}
-    except helm.HelmError as error:
-        answer = {"error": {"kind": type(error).__name__, "message": str(error)}}
-    sys.stdout.write(json.dumps(answer))
-    sys.stdout.flush()
-    # Go's threads may still be busy closing connections; nothing of ours is left to do.
-    os._exit(0)
+def main() -> NoReturn:
+    requests: SimpleQueue[bytes] = SimpleQueue()
+    threading.Thread(target=_read, args=[requests], daemon=True).start()
+    while True:
+        request = json.loads(requests.get())
+        try:
+            answer = {"ok": _ACTIONS[request["action"]](request)}
+        except helm.HelmError as error:
+            answer = {"error": {"kind": type(error).__name__, "message": str(error)}}
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
 
 
-def _die_with_the_caller() -> None:
-    sys.stdin.buffer.read()
+def _read(requests: "SimpleQueue[bytes]") -> None:
+    """In a thread of its own, for the end of the input must be seen while Helm is busy."""
+    for line in sys.stdin.buffer:
+        requests.put(line)
     os._exit(1)
 
 
@@ -50,10 +53,12 @@ def _config(request: Mapping[str, Any]) -> Iterator[helm.Config]:
         with helm.Config(kubeconfig_content=text, namespace=request["namespace"]) as config:
             yield config
         return
-    descriptor = os.memfd_create("kubeconfig")
-    os.write(descriptor, text.encode())
-    with helm.Config(kubeconfig_path=f"/proc/self/fd/{descriptor}", namespace=request["namespace"]) as config:
-        yield config
+    with os.fdopen(os.memfd_create("kubeconfig"), "wb") as file:
+        file.write(text.encode())
+        file.flush()
+        path = f"/proc/self/fd/{file.fileno()}"
+        with helm.Config(kubeconfig_path=path, namespace=request["namespace"]) as config:
+            yield config
 
 
 def _render(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,4 +122,4 @@ _ACTIONS = {"render": _render, "apply": _apply}
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
