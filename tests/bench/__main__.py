@@ -14,6 +14,7 @@ from pathlib import Path
 from tests.stack import Broken, own_database
 
 DATABASE = "releasemgr_bench"
+QUICK_ROUNDS = 8
 
 
 def main() -> int:
@@ -41,16 +42,18 @@ def _measure(folder: Path, arguments: argparse.Namespace) -> int:
     django.setup()
     call_command("migrate", verbosity=0)
     from tests.bench.figures import table
-    from tests.bench.run import measure
+    from tests.bench.run import GROUPS, Run, measure
 
+    groups = arguments.only or list(GROUPS)
+    if unknown := sorted(set(groups) - set(GROUPS)):
+        return _fail(f"There is no group {unknown[0]}. There are: {', '.join(GROUPS)}.")
     before = _load()
-    figures = measure(folder, rounds=arguments.rounds, say=_say)
-    sys.stdout.write(
-        f"\n{table(figures)}\n\nRunning or waiting for a processor, on average: {before}, then {_load()}; "
-    )
+    found = measure(Run(folder, arguments.rounds, arguments.rounds <= QUICK_ROUNDS, _say), groups)
+    sys.stdout.write(f"\n{table(found)}\n\nRunning or waiting for a processor, on average: {before}, then {_load()}; ")
     sys.stdout.write(f"of them there are {os.cpu_count()}. On a busy machine only the ratios tell something.\n")
     if arguments.json:
-        arguments.json.write_text(json.dumps([figure.as_row() for figure in figures], indent=2) + "\n")
+        rows = [{"group": group} | figure.as_row() for group, figures in found.items() for figure in figures]
+        arguments.json.write_text(json.dumps(rows, indent=2) + "\n")
     return 0
 
 
@@ -70,7 +73,8 @@ def _fail(sentence: str) -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=50, metavar="N", help="deployments of each kind (default 50)")
-    parser.add_argument("--quick", dest="rounds", action="store_const", const=8, help="only 8")
+    parser.add_argument("--quick", dest="rounds", action="store_const", const=QUICK_ROUNDS, help="a short run")
+    parser.add_argument("--only", action="append", metavar="GROUP", help="of these only; may stand many times")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
     return parser.parse_args()
 

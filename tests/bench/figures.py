@@ -1,7 +1,7 @@
 """Figures with their aims, as a table for people and as JSON for machines."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -46,15 +46,22 @@ class Figure:
         return asdict(self) | {"ratio": self.ratio, "met": self.is_met}
 
 
-HEADS = ("figure", "ours p50", "p95", "kubectl p50", "p95", "ratio", "aim", "")
+HEADS = ("figure", "ours p50", "p95", "peer p50", "p95", "ratio", "goal", "")
 
 
-def table(figures: Sequence[Figure]) -> str:
-    rows = [HEADS, *(_cells(figure) for figure in figures)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADS))]
-    lines = ["  ".join(map(_padded, row, widths, range(len(HEADS)))).rstrip() for row in rows]
-    rule = "-" * max(map(len, lines))
-    return "\n".join([lines[0], rule, *lines[1:]])
+def table(groups: Mapping[str, Sequence[Figure]]) -> str:
+    """One table, a heading for each group."""
+    rows = [_cells(figure) for figures in groups.values() for figure in figures]
+    widths = [max(len(row[column]) for row in [HEADS, *rows]) for column in range(len(HEADS))]
+
+    def line(cells: Sequence[str]) -> str:
+        return "  ".join(map(_padded, cells, widths, range(len(HEADS)))).rstrip()
+
+    rule = "-" * max(map(len, map(line, [HEADS, *rows])))
+    lines = [line(HEADS), rule]
+    for name, figures in groups.items():
+        lines += [f"{name}:", *(line(_cells(figure)) for figure in figures)]
+    return "\n".join(lines)
 
 
 def _cells(figure: Figure) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from tests.bench.following import (
     followed_since,
     generated,
     in_flight,
+    listen_in,
     observing,
     said,
     stale_rows,
@@ -65,6 +66,7 @@ def run(folder: Path, rollouts: int, seconds: float, *, rate: float | None = Non
     rate = rollouts * EVENTS_PER_ROLLOUT if rate is None else rate
     with generated(folder, rollouts) as source, taking_tasks():
         cluster = in_flight(source.url, rollouts)
+        listen_in()
         with observing(folder) as observer:
             wait_until(lambda: followed_since(cluster, observer.began), 120, "The observer follows nothing.")
             source.start(rate)

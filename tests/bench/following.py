@@ -111,11 +111,15 @@ def in_flight(url: str, count: int) -> Cluster:
         )
         for n in range(count)
     )
+    return cluster
+
+
+def listen_in() -> None:
+    """Have every row note what it says from now on (see `said`)."""
     with connection.cursor() as cursor:
         cursor.execute(TELLTALE)
         cursor.execute("TRUNCATE bench_said")
         cursor.execute("ANALYZE")
-    return cluster
 
 
 @dataclass

@@ -13,6 +13,7 @@ from django_q.models import OrmQ
 
 from releasemgr.core.channel_layer import PostgresChannelLayer
 from releasemgr.core.queue import enqueue
+from tests.bench.figures import Figure
 from tests.core.cluster import Cluster, wait_for
 
 CLIENTS, MESSAGES = 50, 100
@@ -33,6 +34,15 @@ def measure() -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder, Cluster(Path(folder) / "log", workers=2, log_level="WARNING"):
         pick_up(Path(folder) / "first")
         return pick_up(Path(folder) / "idle") | throughput(Path(folder) / "busy") | fan_out()
+
+
+def figures() -> list[Figure]:
+    found = measure()
+    return [
+        Figure("enqueue → start", "ms", found["pick_up_p50_ms"], found["pick_up_p95_ms"], aim=15),
+        Figure("two workers", "tasks/s", found["tasks_per_second"], aim=400, judged="median", more_is_better=True),
+        Figure("live message → 50 readers", "ms", found["fan_out_p50_ms"], found["fan_out_p95_ms"]),
+    ]
 
 
 def pick_up(lags: Path, count: int = 100) -> dict[str, float]:

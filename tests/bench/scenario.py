@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from accounts.models import User
 from deployments.demo.content import Service, manifests
 from deployments.models import Environment, Target
@@ -11,7 +13,7 @@ from releasemgr.core.actors import SYSTEM
 from releases.models import Release
 from tests import factories
 
-NAMESPACE, PEER_NAMESPACE = "bench", "bench-kubectl"
+NAMESPACE, PEER_NAMESPACE, WATCH_NAMESPACE = "bench", "bench-kubectl", "bench-watch"
 REPLICAS = 3
 SERVICE = Service("checkout", "Checkout", "payments", "", "What is sent out in the benchmark.", REPLICAS)
 VERSIONS = ("1.0.0", "2.0.0")
@@ -26,12 +28,13 @@ class Scenario:
     releases: tuple[Release, ...]
 
     @classmethod
-    def make(cls, kubeconfig: Path) -> "Scenario":
-        team = factories.team()
-        author, reviewer = (factories.user(name, teams=[team]) for name in ("author", "reviewer"))
-        cluster = register_cluster(actor=SYSTEM, name="bench", kubeconfig=kubeconfig.read_text())
-        environment = factories.environment("bench", verify_seconds=0, protected=True)
-        application = factories.application(team, SERVICE.slug, SERVICE.name)
+    def make(cls, kubeconfig: Path, name: str) -> "Scenario":
+        """All of it called after `name`, so that one database serves several."""
+        team = factories.team(name, name)
+        author, reviewer = (factories.user(f"{role}-{name}", teams=[team]) for role in ("author", "reviewer"))
+        cluster = register_cluster(actor=SYSTEM, name=name, kubeconfig=kubeconfig.read_text())
+        environment = factories.environment(name, verify_seconds=0, protected=True)
+        application = factories.application(team, f"{SERVICE.slug}-{name}", SERVICE.name)
         target = factories.target(application, environment, cluster, namespace=NAMESPACE)
         releases = tuple(
             factories.approved(author, reviewer, application, version, artifacts=artifacts(version))
@@ -46,6 +49,13 @@ def image(version: str) -> str:
 
 def artifacts(version: str) -> dict[str, object]:
     return {"images": {"app": image(version)}, "manifests": manifests(SERVICE)}
+
+
+def workload(version: str) -> dict[str, object]:
+    """Only its Deployment, as a patch sends it."""
+    items = yaml.safe_load_all(plain_manifests(version))
+    found: dict[str, object] = next(item for item in items if item["kind"] == "Deployment")
+    return found
 
 
 def plain_manifests(version: str) -> str:

@@ -25,8 +25,9 @@ def test_there_is_no_ratio_to_a_peer_that_ended_before_the_start() -> None:
 
 
 def test_the_table_has_a_line_for_each_figure_and_names_what_was_missed() -> None:
-    lines = table([Figure.of("slow", [0.5], aim=300), Figure.of("fast", [0.1], aim=300)]).splitlines()
+    slow, fast = Figure.of("slow", [0.5], aim=300), Figure.of("fast", [0.1], aim=300)
+    lines = table({"speed": [slow], "train": [fast]}).splitlines()
 
-    assert len(lines) == 4
-    assert lines[2].startswith("slow [ms]") and lines[2].endswith("MISSED")
-    assert lines[3].endswith("met")
+    assert lines[2] == "speed:"
+    assert lines[3].startswith("slow [ms]") and lines[3].endswith("MISSED")
+    assert lines[5].endswith("met")

@@ -45,6 +45,10 @@ class Witness:
     pods: dict[str, Any] = field(default_factory=dict)
     moved: threading.Condition = field(default_factory=threading.Condition)
     trouble: str = ""
+    line: http.client.HTTPConnection = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.line = http.client.HTTPSConnection(self.server, context=self.tls)
 
     @classmethod
     def of(cls, kubeconfig: Path, namespace: str) -> "Witness":
@@ -54,15 +58,16 @@ class Witness:
         tls = ssl.create_default_context(cadata=authority)
         witness = cls(namespace, urlsplit(cluster["server"]).netloc, content["users"][0]["user"]["token"], tls)
         witness.create_namespace()
-        for path, note in ((DEPLOYMENTS, witness._note_deployment), (PODS, witness._note_pod)):
-            arguments = (path.format(namespace), note)
-            threading.Thread(target=witness._follow, args=arguments, daemon=True).start()
+        witness.follow(DEPLOYMENTS.format(namespace), witness._note_deployment)
+        witness.follow(PODS.format(namespace), witness._note_pod)
         return witness
+
+    def follow(self, path: str, note: Callable[[str, dict[str, Any], float], None]) -> None:
+        threading.Thread(target=self._follow, args=(path, note), daemon=True).start()
 
     def create_namespace(self) -> None:
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}}
-        connection = self._ask("POST", "/api/v1/namespaces", json.dumps(body))
-        status = connection.getresponse().status
+        status = self.ask("POST", "/api/v1/namespaces", json.dumps(body)).status
         if status not in (201, 409):
             raise Broken(f"The namespace {self.namespace} could not be made: HTTP {status}.")
 
@@ -83,18 +88,29 @@ class Witness:
             raise Broken(f"The benchmark's own watch broke: {self.trouble}")
         return seen
 
-    def _ask(self, method: str, path: str, body: str | None = None) -> http.client.HTTPConnection:
-        connection = http.client.HTTPSConnection(self.server, context=self.tls)
-        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
-        connection.request(method, path, body=body, headers=headers)
-        return connection
+    def ask(
+        self, method: str, path: str, body: str | None = None, content_type: str = "application/json"
+    ) -> http.client.HTTPResponse:
+        """Over the line that is kept, as a script would; the answer has been read."""
+        answer = self._send(self.line, method, path, body, content_type)
+        answer.read()
+        return answer
+
+    def _send(
+        self, line: http.client.HTTPConnection, method: str, path: str, body: str | None, content_type: str
+    ) -> http.client.HTTPResponse:
+        line.request(
+            method, path, body=body, headers={"Authorization": f"Bearer {self.token}", "Content-Type": content_type}
+        )
+        return line.getresponse()
 
     def _follow(self, path: str, note: Callable[[str, dict[str, Any], float], None]) -> None:
         try:
-            answer = self._ask("GET", f"{path}?watch=true&timeoutSeconds=3600").getresponse()
-            for line in answer:
+            line = http.client.HTTPSConnection(self.server, context=self.tls)
+            answer = self._send(line, "GET", f"{path}?watch=true&timeoutSeconds=3600", None, "application/json")
+            for told in answer:
                 at = time.perf_counter()
-                change = json.loads(line)
+                change = json.loads(told)
                 with self.moved:
                     note(change["type"], change["object"], at)
                     self.moved.notify_all()
@@ -109,10 +125,7 @@ class Witness:
         if seen is None or _image(item["spec"]["template"]["spec"]) != seen.image:
             return
         seen.applied = seen.applied or at
-        status, wanted = item.get("status") or {}, item["spec"]["replicas"]
-        current = status.get("observedGeneration", 0) >= item["metadata"]["generation"]
-        counters = ("updatedReplicas", "replicas", "availableReplicas")
-        if current and all(status.get(name, 0) == wanted for name in counters):
+        if is_complete(item):
             seen.complete = seen.complete or at
 
     def _note_pod(self, change: str, item: dict[str, Any], at: float) -> None:
@@ -131,6 +144,14 @@ class Witness:
                 seen.last_ready = at
         if seen.last_ready and all(_image(pod["spec"]) == seen.image for pod in self.pods.values()):
             seen.settled = at if change == "DELETED" or seen.settled is None else seen.settled
+
+
+def is_complete(deployment: dict[str, Any]) -> bool:
+    """As `kubectl rollout status` sees it."""
+    status, wanted = deployment.get("status") or {}, deployment["spec"]["replicas"]
+    current = status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
+    counters = ("updatedReplicas", "replicas", "availableReplicas")
+    return current and all(status.get(name, 0) == wanted for name in counters)
 
 
 def _image(pod_spec: dict[str, Any]) -> str:
