@@ -40,6 +40,14 @@ ENVIRONMENTS = (
     {"name": "staging", "position": 2, "requires": "development", "verify_seconds": 3},
     {"name": "production", "position": 3, "requires": "staging", "verify_seconds": 5, "protected": True},
 )
+# How releases replace one another where it is not pod by pod.
+STRATEGIES = {
+    ("storefront", "production"): {
+        "type": "canary",
+        "steps": [{"weight": 25, "pause_seconds": 5}, {"weight": 50, "pause_seconds": 5}],
+    },
+    ("checkout", "production"): {"type": "blue_green"},
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,7 @@ def load_history(cluster: Cluster) -> None:
                 cluster=cluster,
                 namespace=environment.name,
                 timeout_seconds=120,
+                strategy=content.STRATEGIES.get((application.slug, environment.name), {}),
             )
     for version in content.HISTORY:
         _release(version)

@@ -165,8 +165,9 @@ class TargetForm(RefusableForm):
     strategy = PlainJsonField(
         required=False,
         initial=dict,
-        help_text='How a release replaces the one before, as JSON: {"type": "canary", "steps": [{"weight": 25}]}. '
-        "Empty: rolling.",
+        help_text='How a release replaces the one before, as JSON. Empty: pod by pod. {"type": "recreate"}, '
+        '{"type": "blue_green", "promote": "manual"}, or '
+        '{"type": "canary", "steps": [{"weight": 10, "pause_seconds": 60}, {"weight": 50, "pause": "manual"}]}.',
         widget=forms.Textarea(attrs={"rows": 5, "class": "mono", "spellcheck": "false"}),
     )
     guardrails = PlainJsonField(
