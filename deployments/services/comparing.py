@@ -14,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
 from deployments.models import Deployment, Environment, Target
+from deployments.models.places import TargetKind
 from deployments.policies import can_deploy
 from deployments.selectors import get_target, target_of
 from deployments.services.clusters import connection_to
@@ -26,6 +27,7 @@ from deployments.targets.kubernetes.compare import compare_stored
 from releasemgr.core.actors import Actor
 from releasemgr.core.errors import Invalid, TooManyAttempts
 from releases.models import Release
+from releases.statuses import DEPLOYABLE
 
 __all__ = [
     "RESULTS",
@@ -42,6 +44,8 @@ __all__ = [
 # "DIFF" in ASCII: one comparison at a time for each person.
 LOCK = 0x44494646
 TURN_SECONDS = 3.0
+# A template may look up anything that the cluster's credentials may read, and write it where it is shown.
+CHART_FOR_FEW = "A chart is compared for those who may deploy it here, once its release is approved."
 NO_COMPARISON = "Targets of this kind can't be compared with the cluster beforehand; the preflight tells."
 
 
@@ -84,7 +88,7 @@ def compare_release(*, actor: Actor, release: Release, environment: Environment)
     except Invalid as error:
         return Diff(release, target, problems=sentences_of(error))
     with _one_at_a_time(actor):
-        compared, drift = _compare(imagined), _drift(last_applied(target))
+        compared, drift = _compare(actor, imagined), _drift(last_applied(target))
     return Diff(
         release=release,
         target=target,
@@ -146,10 +150,13 @@ def _imagined(release: Release, target: Target) -> Deployment:
     return made
 
 
-def _compare(imagined: Deployment) -> Comparison:
+def _compare(actor: Actor, imagined: Deployment) -> Comparison:
     adapter = adapter_of(imagined)
     if not isinstance(adapter, Comparing):
         return Comparison(problems=(NO_COMPARISON,))
+    is_trusted = imagined.release.status in DEPLOYABLE and can_deploy(actor, imagined.target)
+    if imagined.target.kind == TargetKind.HELM and not is_trusted:
+        return Comparison(problems=(CHART_FOR_FEW,))
     to = _connection(imagined.target)
     return Comparison(problems=(to,)) if isinstance(to, str) else adapter.compare(work_of(imagined, to))
 

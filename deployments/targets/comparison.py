@@ -84,6 +84,11 @@ class Drift:
     manager: str = ""
     at: datetime | None = None
 
+    @property
+    def short(self) -> tuple[str | None, str | None]:
+        """Applied and live, as in `FieldChange.short`."""
+        return FieldChange(self.path, self.applied, self.live).short
+
 
 @dataclass(frozen=True, slots=True)
 class DriftReport:

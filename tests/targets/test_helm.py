@@ -16,7 +16,17 @@ from typing import Any
 import pytest
 
 from deployments.sandbox.server import SandboxServer
-from deployments.targets.base import Errored, Failed, InvalidContent, Running, StepResult, Succeeded, Target, Work
+from deployments.targets.base import (
+    Comparing,
+    Errored,
+    Failed,
+    InvalidContent,
+    Running,
+    StepResult,
+    Succeeded,
+    Target,
+    Work,
+)
 from deployments.targets.helm import archive, process, releases, rendering, storage
 from deployments.targets.kubernetes.cluster import Cluster
 from deployments.targets.registry import get_target
@@ -324,3 +334,19 @@ def test_values_are_merged_as_helm_does() -> None:
         "a": {"b": None, "c": 2, "d": [3]},
         "e": {"f": 1},
     }
+
+
+def test_a_chart_is_compared_with_what_its_last_release_left(target: Target, work: Callable[..., Work]) -> None:
+    assert isinstance(target, Comparing)
+    done = deployed(target, work(values={"image": "registry.example/web:1.0.0"}))
+
+    found = target.compare(work(number=2, values={"image": "registry.example/web:2.0.0"}))
+    nothing = target.compare(work(number=2, chart=charts.inline() | {"archive": "bm8gY2hhcnQ="}))
+
+    changes = {each.kind: [(change.path, *change.short) for change in each.changes] for each in found.objects}
+    assert found.problems == ()
+    assert changes["Deployment"] == [("image of container app", "1.0.0", "2.0.0")]
+    assert changes["Secret"] == []
+    assert [path for path, *_ in changes["ConfigMap"]] == ["data.random"], "the chart draws it anew each time"
+    assert target.find_drift(done).found == ()
+    assert (nothing.objects, len(nothing.problems)) == ((), 1)

@@ -11,10 +11,14 @@ from datetime import datetime
 from typing import Any
 
 from deployments.targets.base import Errored, Failed, InvalidContent, Manifest, StepResult, Succeeded, Work
+from deployments.targets.comparison import Comparison, DriftReport
 from deployments.targets.helm import download, process, releases, rendering, repositories
-from deployments.targets.kubernetes import preflight
+from deployments.targets.kubernetes import compare, drift, preflight
 from deployments.targets.kubernetes.cluster import Cluster
 from deployments.targets.kubernetes.manifests import ManifestsTarget, answering
+
+# To start Helm, fetch the chart and render it, while a person waits.
+COMPARE_SECONDS = 12.0
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,13 @@ class HelmTarget:
 
     def evidence(self, work: Work) -> Mapping[str, Any]:
         return self.rollout.evidence(_without_hooks(work))
+
+    def compare(self, work: Work) -> Comparison:
+        """The chart is rendered for it, and may `lookup` what the credentials may read: not for everybody's eyes."""
+        return compare.compare(work, prepare=_charted, seconds=COMPARE_SECONDS)
+
+    def find_drift(self, work: Work) -> DriftReport:
+        return drift.find_drift(_without_hooks(work))
 
 
 def _preflight(cluster: Cluster, work: Work) -> StepResult:
@@ -80,6 +91,18 @@ def _rendered(work: Work, *, is_upgrade: bool) -> tuple[tuple[Manifest, ...], st
     archive = repositories.archive_of(work.chart or {})
     found = process.render(releases.request(work, archive, is_upgrade=is_upgrade))
     return rendering.objects_of(found, work), f"Rendered the chart {found['name']} {found['version']}."
+
+
+def _charted(cluster: Cluster, work: Work) -> Work:
+    """The work with the chart's objects. Raises InvalidContent with whatever is in the way."""
+    revision = releases.newest_of(cluster, work)
+    try:
+        items, _ = _rendered(work, is_upgrade=releases.may_upgrade(revision))
+    except (download.Refused, download.Unavailable, process.HelmGone) as error:
+        raise InvalidContent([str(error)]) from None
+    except process.HelmFailed as error:
+        raise InvalidContent([releases.verdict_on(error, work, "render the chart").message]) from None
+    return _without_hooks(replace(work, objects=items))
 
 
 def _without_hooks(work: Work) -> Work:
