@@ -18,7 +18,12 @@ def permitted(actor: Actor, topics: Iterable[str]) -> frozenset[str]:
         return frozenset()
     asked = set(topics)
     found = asked & (LISTS | {f"user.{actor.user_id}"})
-    policies = {"deployment": visible_deployments, "release": visible_releases, "train": visible_trains}
+    policies = {
+        "deployment": visible_deployments,
+        "workloads": visible_deployments,
+        "release": visible_releases,
+        "train": visible_trains,
+    }
     for kind, visible in policies.items():
         if ids := _ids(kind, asked):
             found |= {f"{kind}.{pk}" for pk in visible(actor).filter(pk__in=ids).values_list("pk", flat=True)}
@@ -29,7 +34,7 @@ def permitted(actor: Actor, topics: Iterable[str]) -> frozenset[str]:
 def names_a_thing(topic: str) -> bool:
     """Whether it is about one object, so that refusing it is worth a note."""
     kind, _, identifier = topic.partition(".")
-    return kind in ("deployment", "release", "train", "user") and as_uuid(identifier) is not None
+    return kind in ("deployment", "workloads", "release", "train", "user") and as_uuid(identifier) is not None
 
 
 def _ids(kind: str, topics: Iterable[str]) -> list[UUID]:

@@ -23,6 +23,7 @@ urlpatterns = [
     path("deployments/<uuid:pk>", deployments.deployment_detail, name="detail"),
     path("deployments/<uuid:pk>/log", deployments.deployment_log, name="log"),
     path("deployments/<uuid:pk>/manifests", deployments.deployment_manifests, name="manifests"),
+    path("deployments/<uuid:pk>/workloads", deployments.deployment_workloads, name="workloads"),
     path("deployments/<uuid:pk>/measurements", checks.measurements, name="measurements"),
     path("deployments/<uuid:pk>/cancel", control.cancel, name="cancel"),
     path("deployments/<uuid:pk>/retry", control.retry, name="retry"),

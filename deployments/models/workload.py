@@ -30,3 +30,8 @@ class Workload(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
+
+    @property
+    def done(self) -> int:
+        """Pods of the new revision, no more than wanted: while it surges there may be more."""
+        return min(self.updated, self.wanted)

@@ -13,12 +13,12 @@ from django.views.decorators.http import require_GET
 from deployments import selectors
 from deployments.forms.deployments import DeploymentFilterForm
 from deployments.masking import as_yaml, masked
-from deployments.models import Deployment
+from deployments.models import Deployment, Workload
 from deployments.preview import gates_of
 from deployments.selectors.waves import legs_of
 from deployments.services.comparing import compare_with_former
 from deployments.services.stages import progress_of
-from deployments.statuses import STEPS_OPEN
+from deployments.statuses import STEPS_OPEN, DeploymentStatus
 from deployments.workflow import choices
 from releasemgr.core.actors import Actor
 from releasemgr.core.bodies import BIGINT
@@ -92,7 +92,22 @@ def deployment_context(actor: Actor, deployment: Deployment) -> dict[str, Any]:
         "decisions": list(deployment.approvals.select_related("user")),
         "images": list(deployment.release.images.items()),
         "legs": legs_of(deployment),
+        "workloads": _workloads(deployment),
     }
+
+
+@login_required
+@require_GET
+def deployment_workloads(request: Request, pk: UUID) -> HttpResponse:
+    """How far the cluster is: a part of its own, because it changes far more often than the rest."""
+    deployment = selectors.get_deployment(request.actor, pk)
+    context = {"deployment": deployment, "workloads": _workloads(deployment)}
+    return render(request, "deployments/partials/workloads.html", context)
+
+
+def _workloads(deployment: Deployment) -> list[Workload]:
+    """Only while it goes on: afterwards nobody follows them."""
+    return list(deployment.workloads.all()) if deployment.status == DeploymentStatus.IN_PROGRESS else []
 
 
 @login_required

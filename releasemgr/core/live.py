@@ -1,7 +1,7 @@
 """Tells open pages what changed, so that they fetch it again.
 
-Topics are Channels group names: `deployment.<id>`, `release.<id>`, `train.<id>`, `user.<id>`; the lists `board`, `releases`,
-`deployments`; `audit`.
+Topics are Channels group names: `deployment.<id>`, `workloads.<id of the deployment>`, `release.<id>`, `train.<id>`,
+`user.<id>`; the lists `board`, `releases`, `deployments`; `audit`.
 """
 
 from collections.abc import Iterable

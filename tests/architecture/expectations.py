@@ -90,6 +90,7 @@ PAGES = {
     "deployments:for-application": on(TEAM, GET=TEAM),
     "deployments:detail": on(TEAM, GET=TEAM),
     "deployments:log": on(TEAM, GET=TEAM),
+    "deployments:workloads": on(TEAM, GET=TEAM),
     "deployments:manifests": on(TEAM, GET=TEAM),
     "deployments:cancel": on(TEAM, POST=ENGINEERS),
     "deployments:retry": on(TEAM, POST=ENGINEERS),

@@ -19,7 +19,8 @@ def world(db: None) -> World:
 
 
 def test_everybody_follows_what_they_may_read(world: World) -> None:
-    things = {f"release.{world.release.pk}", f"deployment.{world.deployment.pk}"}
+    deployment = world.deployment.pk
+    things = {f"release.{world.release.pk}", f"deployment.{deployment}", f"workloads.{deployment}"}
     everybody = {f"user.{each.pk}" for each in world.people.values() if each}
     nonsense = {f"release.{uuid4()}", f"deployment.{world.release.pk}", "release.", "user.", "*", "release.*", "\x00"}
     for name, user in world.people.items():
