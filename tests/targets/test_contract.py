@@ -221,10 +221,10 @@ def test_applying_without_rights_is_a_verdict(target: Target, place: Place) -> N
     assert "forbidden" in result.message
 
 
-def test_unknown_credentials_are_a_verdict_that_says_what_to_do(target: Target, place: Place) -> None:
+def test_unknown_credentials_prove_nothing_and_say_what_to_do(target: Target, place: Place) -> None:
     work = prepared(target, place.work(connection=works.connection(place.server.url, "expired-canary")))
     for result in (target.preflight(work), target.apply(work), target.observe(work, checkpoint={}, now=START)):
-        assert isinstance(result, Failed)
+        assert isinstance(result, Errored)
         assert "Store a fresh kubeconfig" in result.message
         assert "canary" not in result.message
 
@@ -362,6 +362,7 @@ def test_a_quota_that_stops_new_pods_is_the_cause(target: Target, place: Place) 
     assert isinstance(result, Failed)
     assert result.message.startswith("FailedCreate: ")
     assert "exceeded quota: few" in result.message
+    assert any("exceeded quota: few" in event["message"] for event in result.evidence["events"])
 
 
 def test_nothing_rendered_is_never_called_a_success(target: Target, place: Place) -> None:

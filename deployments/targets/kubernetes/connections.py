@@ -139,7 +139,8 @@ class _WithTimeouts:
 
     def call_api(self, *args: Any, _request_timeout: Sequence[float] | None = None, **kwargs: Any) -> RESTResponse:
         timing = Timing(*(_request_timeout or (CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS)))
-        until = time.monotonic() + (timing.total or 0.0)
+        # A refused stream has a body to read as well.
+        until = time.monotonic() + (timing.total or TOTAL_SECONDS)
         answer = self._client.call_api(*args, _request_timeout=(timing.connect, timing.silence), **kwargs)
         is_stream = timing.total is None and 200 <= answer.status <= 299
         return answer if is_stream else _whole(answer.response, until)
