@@ -18,6 +18,7 @@ from deployments.engine.judging import (
     counted,
     held_until,
     is_due,
+    is_within,
     look_again_in,
     standing,
     verdict_of,
@@ -136,8 +137,7 @@ def _remembered(check: Check, rows: Rows, now: datetime) -> Asked:
 
 
 def _is_open(each: Asked) -> bool:
-    """Without an answer so far it is asked once, even when its window is nothing."""
-    return not each.tally.run or each.standing in (Standing.ASKING, Standing.HELD)
+    return is_within(each.rules, each.tally) or each.standing in (Standing.ASKING, Standing.HELD)
 
 
 def _with(each: Asked, answer: Answer | None, now: datetime) -> Asked:

@@ -75,6 +75,13 @@ def is_due(tally: Tally, now: datetime) -> bool:
     return not tally.next_at or datetime.fromisoformat(tally.next_at) <= now
 
 
+def is_within(rules: Rules, tally: Tally) -> bool:
+    """Whether its next answer belongs to the window. So it is asked at the end as well, not only at the beginning."""
+    if not tally.next_at or not tally.since:
+        return True
+    return datetime.fromisoformat(tally.next_at) <= datetime.fromisoformat(tally.since) + rules.window
+
+
 def begun(tally: Tally, now: datetime) -> Tally:
     """Its window opens when it is asked first."""
     return tally if tally.since else replace(tally, since=now.isoformat())

@@ -7,7 +7,9 @@ from functools import partial
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
+from deployments.health.addresses import read_allow_list
 from deployments.health.base import Answer, Question, Reach, Subject, unclear
 from deployments.health.registry import get_health_check
 from deployments.models import Check, Deployment
@@ -58,8 +60,14 @@ def subject_of(work: Work, *, phase: str) -> Subject:
 
 
 def reach(guardrails: Mapping[str, Any] | None = None) -> Reach:
+    """How far checks may go here. Raises ImproperlyConfigured for a list that says nothing."""
+    allowed = tuple(settings.CHECK_ALLOWED_HOSTS)
+    try:
+        read_allow_list(allowed)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"CHECK_ALLOWED_HOSTS: {error} An operator must correct it.") from None
     return Reach(
-        allowed_hosts=tuple(settings.CHECK_ALLOWED_HOSTS),
+        allowed_hosts=allowed,
         prometheus_url=settings.PROMETHEUS_URL,
         guardrails=guardrails or {},
     )
