@@ -10,7 +10,8 @@ from releasemgr.core.errors import Invalid
 from releases.manifests import parse_manifests
 
 HIDDEN = "•••"
-SECRET_FIELDS = ("data", "stringData")
+# Of a Secret nothing else is shown: a field in odd casing would be refused by a cluster, and is secret all the same.
+PLAIN_FIELDS = frozenset({"apiVersion", "immutable", "kind", "metadata", "type"})
 # kubectl keeps the whole object there, data included.
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 TELLING_NAME = re.compile(r"pass|token|secret|credential|private|api_?key|access_?key|key$|auth|dsn|connection", re.I)
@@ -27,8 +28,8 @@ def _masked(item: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(item.get("items"), list):
         shown["items"] = [_masked(each) if isinstance(each, Mapping) else HIDDEN for each in item["items"]]
     if str(item.get("kind", "")).strip().lower() == "secret":
-        for name in SECRET_FIELDS:
-            if shown.get(name):
+        for name in shown.keys() - PLAIN_FIELDS:
+            if shown[name]:
                 shown[name] = dict.fromkeys(shown[name], HIDDEN) if isinstance(shown[name], Mapping) else HIDDEN
     found = annotations(shown)
     return annotated(shown, found | {LAST_APPLIED: HIDDEN}) if LAST_APPLIED in found else shown

@@ -196,7 +196,6 @@ def test_the_team_may_deploy_to_a_new_target(crew: Crew, admin: User, api_of: Ap
         ({"environment": "moon"}, "environment"),
         ({"cluster": "moon"}, "cluster"),
         ({"namespace": "Shop!"}, "namespace"),
-        ({"kind": "helm"}, "kind"),
         ({"kind": "odd"}, "kind"),
         ({"overrides": []}, "overrides"),
         ({"overrides": {"odd": 1}}, "overrides"),

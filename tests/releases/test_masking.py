@@ -35,6 +35,22 @@ def test_text_without_a_secret_stays_as_it_was_written() -> None:
     assert without_secrets(factories.MANIFESTS) == factories.MANIFESTS
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "apiVersion: v1\nkind: List\nitems: [{apiVersion: v1, kind: Secret, metadata: {name: a}, data: {p: hunter2}}]",
+        "kind: SecretList\nitems: [{apiVersion: v1, kind: Secret, metadata: {name: a}, data: {p: hunter2}}]",
+        "apiVersion: v1\nkind: list\nitems: [{apiVersion: v1, kind: secret, metadata: {name: a}, data: {p: hunter2}}]",
+        "apiVersion: v1\nkind: SECRET\nmetadata: {name: a}\nstringData: {p: hunter2}",
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nStringData: {p: hunter2}",
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\ndata: [hunter2]",
+        "apiVersion: example.com/v1\nkind: Secret\nmetadata: {name: a}\nspec: hunter2",
+    ],
+)
+def test_a_secret_is_known_in_lists_and_in_odd_casing(text: str) -> None:
+    assert "hunter2" not in without_secrets(text)
+
+
 def test_what_can_no_longer_be_read_is_hidden_as_a_whole() -> None:
     assert "hunter2" not in without_secrets("kind: [hunter2")
 

@@ -28,8 +28,16 @@ def collect(
     return {
         "workload": {"kind": str(live.get("kind", "")), "name": objects.name_of(live), "conditions": _conditions(live)},
         "pods": told,
-        "events": [_event(e) for e in events if (e.get("involvedObject") or {}).get("name") in names][-MOST_EVENTS:],
+        "events": [_event(e) for e in events if _is_about(e, names, objects.name_of(live))][-MOST_EVENTS:],
     }
+
+
+def _is_about(event: Mapping[str, Any], names: set[str], workload: str) -> bool:
+    """A ReplicaSet that can't create any pod is found by its name only: the workload's and a hash."""
+    about = event.get("involvedObject") or {}
+    name = str(about.get("name", ""))
+    is_replica_set = about.get("kind") == "ReplicaSet" and name.rpartition("-")[0] == workload
+    return name in names or is_replica_set
 
 
 def recent_events(cluster: Cluster, namespace: str) -> list[dict[str, Any]]:

@@ -140,7 +140,7 @@ class ManifestsTarget:
         moving = [judgement for judgement in judged.values() if judgement.phase is Phase.MOVING]
         if not moving:
             told = " ".join(judgement.message for judgement in judged.values())
-            return Succeeded(told or "Nothing to roll out: no workloads in this release.")
+            return Succeeded(told or "Nothing to roll out: applied is all that this release asks for.")
         suspects = {title: judgement.suspects for title, judgement in judged.items()}
         return Running(
             _waiting_words(moving),
