@@ -25,16 +25,7 @@ def record(
 
     A subject with an `audit_application_id` can be seen by the people who see that application.
     """
-    return _write(
-        action,
-        actor=actor,
-        resource_type=str(subject._meta.model_name),
-        resource_id=str(subject.pk),
-        resource_label=str(subject),
-        application_id=getattr(subject, "audit_application_id", None),
-        changes=changes,
-        data=data,
-    )
+    return _write(action, actor=actor, changes=changes, data=data, **_named(subject))
 
 
 def record_each(
@@ -42,17 +33,17 @@ def record_each(
 ) -> None:
     """`record` for many subjects in one statement; `data(subject)` are the facts of each."""
     Event.objects.bulk_create(
-        _event(
-            action,
-            actor=actor,
-            resource_type=str(subject._meta.model_name),
-            resource_id=str(subject.pk),
-            resource_label=str(subject),
-            application_id=getattr(subject, "audit_application_id", None),
-            data=data(subject),
-        )
-        for subject in subjects
+        Event(action=action, **_facts(actor=actor, data=data(subject), **_named(subject))) for subject in subjects
     )
+
+
+def _named(subject: models.Model) -> dict[str, Any]:
+    return {
+        "resource_type": str(subject._meta.model_name),
+        "resource_id": str(subject.pk),
+        "resource_label": str(subject),
+        "application_id": getattr(subject, "audit_application_id", None),
+    }
 
 
 def record_denied(*, actor: Actor, what: str, data: Mapping[str, Any]) -> Event:
@@ -71,14 +62,11 @@ def record_login(action: str, *, actor: Actor, login: str) -> Event:
     )
 
 
-def _write(action: str, **facts: Any) -> Event:
-    event = _event(action, **facts)
-    event.save(force_insert=True)
-    return event
+def _write(action: str, **known: Any) -> Event:
+    return Event.objects.create(action=action, **_facts(**known))
 
 
-def _event(
-    action: str,
+def _facts(
     *,
     actor: Actor,
     resource_type: str,
@@ -87,21 +75,21 @@ def _event(
     application_id: UUID | None = None,
     changes: Changes | None = None,
     data: Mapping[str, Any] | None = None,
-) -> Event:
+) -> dict[str, Any]:
+    """The columns of an event, with those of the request that it belongs to."""
     context = current_request_context()
-    return Event(
-        action=action,
-        resource_type=resource_type,
-        resource_id=resource_id,
-        resource_label=_storable(resource_label)[:300],
-        user=actor.user,
-        actor=actor.label[:200],
-        application_id=application_id,
-        changes={name: list(pair) for name, pair in (changes or {}).items()},
-        data=dict(data or {}),
-        request_id=context.request_id,
-        ip=context.ip,
-    )
+    return {
+        "resource_type": resource_type,
+        "resource_id": resource_id,
+        "resource_label": _storable(resource_label)[:300],
+        "user": actor.user,
+        "actor": actor.label[:200],
+        "application_id": application_id,
+        "changes": {name: list(pair) for name, pair in (changes or {}).items()},
+        "data": dict(data or {}),
+        "request_id": context.request_id,
+        "ip": context.ip,
+    }
 
 
 def _storable(text: str) -> str:

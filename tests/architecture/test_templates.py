@@ -87,6 +87,16 @@ def furnish(world: World) -> None:
             for position, name in enumerate(names)
         )
         made.log.create(message="A line.")
+    add_a_second_target(world, made)
+
+
+def add_a_second_target(world: World, lead: Deployment) -> None:
+    """Where another version runs: a part of `lead`, so that the board shows both."""
+    second = factories.target(world.application, world.environment, world.cluster, namespace="second", wave=2)
+    Deployment.objects.create(
+        part_of=lead, target=second, application=world.application, environment=world.environment,
+        release=lead.release, release_digest=lead.release_digest, status="failed", sequence=1, error_message="Gone",
+    )  # fmt: skip
 
 
 def look_at_everything(world: World, person: str) -> None:
