@@ -16,7 +16,7 @@ from deployments.engine.judging import Standing
 from deployments.engine.recovery import clock_of
 from deployments.models import Deployment, Step
 from deployments.services.asking import checks_of
-from deployments.services.planning import progressive
+from deployments.services.planning import adapter_of, progressive
 from deployments.services.stages import CanaryMemory, CanaryPhase
 from deployments.statuses import StepName, StepStatus
 from deployments.targets.base import Errored, Failed, Running, StepResult, Succeeded, Work
@@ -47,7 +47,7 @@ def advance(deployment: Deployment, step: Step, work: Work, now: datetime) -> St
     if isinstance(seen, Failed):
         return _fallen(memory, seen)
     if isinstance(seen, Running):
-        return _not_ready(deployment, memory, stage, seen, clock)
+        return _not_ready(deployment, memory, stage, work, seen, clock)
     if seen.checkpoint.get("nothing_runs"):
         return Succeeded(f"{seen.message} The canary is left out.", log=seen.log)
     result = _watch(deployment, memory, stage, work, clock)
@@ -55,7 +55,7 @@ def advance(deployment: Deployment, step: Step, work: Work, now: datetime) -> St
 
 
 def _not_ready(
-    deployment: Deployment, memory: CanaryMemory, stage: CanaryStep, seen: Running, clock: datetime
+    deployment: Deployment, memory: CanaryMemory, stage: CanaryStep, work: Work, seen: Running, clock: datetime
 ) -> StepResult:
     if memory.phase is not CanaryPhase.SHIFTING:
         # A relapse: the pause begins anew once it is well again.
@@ -63,8 +63,8 @@ def _not_ready(
     memory = replace(memory, shift=seen.checkpoint)
     seconds = deployment.target.timeout_seconds
     if deployment.paused_at is None and clock - memory.since > timedelta(seconds=seconds):
-        late = Failed(f"{seen.message} (gave up after {seconds} s, the target's time-out)")
-        return _fallen(memory, late)
+        message = f"{seen.message} (gave up after {seconds} s, the target's time-out)"
+        return _fallen(memory, Failed(message, evidence=adapter_of(deployment).evidence(work)))
     return _waiting(f"Canary at {stage.weight} %: {seen.message}", memory, LOOK_SECONDS, log=seen.log)
 
 

@@ -2,7 +2,7 @@
 
 {"type": "rolling"}  or {}          pod by pod, as the workload's own update strategy says
 {"type": "recreate"}                all old pods go before the first new one starts
-{"type": "blue_green", "promote": "auto" | "manual"}
+{"type": "blue_green", "promote": "auto" | "manual", "preview": true}
 {"type": "canary",
  "steps": [{"weight": 10, "pause_seconds": 30}, {"weight": 50, "pause": "manual"}],
  "traffic": {"by": "replicas"} | {"by": "gateway", "route": "<HTTPRoute>"} | {"by": "nginx", "ingress": "<Ingress>"}}
@@ -18,7 +18,7 @@ ROLLING, RECREATE, BLUE_GREEN, CANARY = "rolling", "recreate", "blue_green", "ca
 KEYS: Mapping[str, frozenset[str]] = {
     ROLLING: frozenset({"type"}),
     RECREATE: frozenset({"type"}),
-    BLUE_GREEN: frozenset({"type", "promote"}),
+    BLUE_GREEN: frozenset({"type", "promote", "preview"}),
     CANARY: frozenset({"type", "steps", "traffic"}),
 }
 # What each way of splitting the traffic needs the name of, and what that is.
@@ -65,6 +65,11 @@ def traffic_of(strategy: Mapping[str, Any]) -> Traffic:
     return Traffic(by, str(found.get(TRAFFIC.get(by) or "", "")))
 
 
+def has_preview(strategy: Mapping[str, Any]) -> bool:
+    """Whether the new workload is to be reached before the switch, by Services of its own."""
+    return type_of(strategy) == BLUE_GREEN and strategy.get("preview") is True
+
+
 def waits_for_promotion(strategy: Mapping[str, Any]) -> bool:
     """Whether a person decides when a blue/green deployment switches."""
     return type_of(strategy) == BLUE_GREEN and strategy.get("promote") == "manual"
@@ -105,6 +110,8 @@ def problems_of(strategy: Any, target_kind: str) -> list[str]:
         return [f"Targets of kind {target_kind} replace releases pod by pod only; {kind} needs the kind manifests."]
     if kind == BLUE_GREEN and strategy.get("promote", "auto") not in ("auto", "manual"):
         return ["promote must be auto or manual."]
+    if kind == BLUE_GREEN and not isinstance(strategy.get("preview", False), bool):
+        return ["preview must be true or false."]
     if kind == CANARY:
         return [*_step_problems(strategy.get("steps")), *_traffic_problems(strategy.get("traffic", {"by": "replicas"}))]
     return []

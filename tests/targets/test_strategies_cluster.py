@@ -135,6 +135,18 @@ def test_the_service_stays_with_the_old_pods_until_the_switch(place: Place) -> N
     assert names(place) == ["web-1"]
 
 
+def test_a_preview_reaches_the_new_pods_before_the_switch(place: Place) -> None:
+    preview = {"type": "blue_green", "preview": True}
+    exposed = {**works.SERVICE, "spec": {**works.SERVICE["spec"], "type": "NodePort"}}
+    run(started(place, "1.0.0", 1, preview, manifests=(exposed, works.DEPLOYMENT)))
+    second = run(started(place, "2.0.0", 2, preview, manifests=(exposed, works.DEPLOYMENT)))
+    assert service(place)["releasemgr.dev/variant"] == "1"
+    assert service(place, "web-preview")["releasemgr.dev/variant"] == "2"
+    done(TARGET.switch(second))
+    done(TARGET.tidy(second))
+    assert names(place, "services", "api/v1") == ["web", "web-preview"]
+
+
 def test_the_plain_workload_gives_way_to_variants_and_back(place: Place) -> None:
     other = copy.deepcopy(dict(works.DEPLOYMENT)) | {"metadata": {"name": "worker"}}
     plain = run(started(place, "1.0.0", 1, {}, manifests=(works.SERVICE, works.DEPLOYMENT, other)))

@@ -19,6 +19,7 @@ SHAPED_KINDS = frozenset({"Deployment", "StatefulSet"})
 # A StatefulSet's name and its revision's hash share a label of 63 characters.
 LONGEST_NAMES: Mapping[str, int] = {"Deployment": 63, "StatefulSet": 52}
 # How an autoscaler names the workload that it scales (HorizontalPodAutoscaler, VerticalPodAutoscaler, ScaledObject).
+PREVIEW = "-preview"
 SCALER = "HorizontalPodAutoscaler"
 REFERENCES = ("scaleTargetRef", "targetRef")
 
@@ -38,6 +39,20 @@ def shaped(items: Sequence[Manifest], sequence: int) -> tuple[Manifest, ...]:
     return tuple(_shape(item, variant, workloads, labels) for item in items)
 
 
+def with_previews(items: Sequence[Manifest]) -> tuple[Manifest, ...]:
+    """The shaped objects and, after each Service, one by which its new pods are reached before the switch. Pure."""
+    names = {objects.name_of(item) for item in items if objects.service_selector(item)}
+    taken = [name for name in sorted(names) if f"{name}{PREVIEW}" in names]
+    if taken:
+        raise InvalidContent([f"The release holds a Service {taken[0]}{PREVIEW}: give it another name, or no preview."])
+    made: list[Manifest] = []
+    for item in items:
+        made.append(item)
+        if objects.VARIANT in objects.service_selector(item):
+            made.append(_preview(item))
+    return tuple(made)
+
+
 def reference(item: Manifest, field: str = REFERENCES[0]) -> tuple[str, str]:
     """Kind and name of the workload that an object scales; empty texts for others."""
     spec = item.get("spec")
@@ -51,7 +66,10 @@ def is_shaped(item: Manifest) -> bool:
 
 def held_services(items: Sequence[Manifest]) -> list[Manifest]:
     """The Services that point at one variant."""
-    return [item for item in items if objects.VARIANT in objects.service_selector(item)]
+    return [
+        item for item in items
+        if objects.VARIANT in objects.service_selector(item) and objects.labels(item).get(objects.TRACK) != "preview"
+    ]  # fmt: skip
 
 
 def before_switch(cluster: Cluster, work: Work) -> Work:
@@ -114,6 +132,13 @@ def _variant(item: Manifest, variant: str) -> dict[str, Any]:
     spec = made["spec"]
     spec.setdefault("selector", {}).setdefault("matchLabels", {})[objects.VARIANT] = variant
     spec["template"].setdefault("metadata", {}).setdefault("labels", {})[objects.VARIANT] = variant
+    return made
+
+
+def _preview(service: Manifest) -> dict[str, Any]:
+    made = objects.inner_service(service)
+    made["metadata"]["name"] += PREVIEW
+    made["metadata"]["labels"][objects.TRACK] = "preview"
     return made
 
 

@@ -20,8 +20,6 @@ from deployments.targets.strategies import traffic_of
 SUFFIX = "-canary"
 # What pods may need to start. What is there already is changed by the apply only: the running pods use it, too.
 NEEDED_KINDS = frozenset({"ConfigMap", "PersistentVolumeClaim", "Role", "RoleBinding", "Secret", "ServiceAccount"})
-# Where a Service's address or port is its own, the canary's gets others.
-COPIED_FIELDS = ("selector", "sessionAffinity", "sessionAffinityConfig", "publishNotReadyAddresses")
 NOTHING_TO_COMPARE: Mapping[str, Any] = {"nothing_runs": True}
 
 Observe = Callable[[Work], StepResult]
@@ -131,12 +129,9 @@ def _deployment(item: Manifest, replicas: int, changed: Mapping[str, str]) -> di
 
 
 def _service(item: Manifest, route: str) -> dict[str, Any]:
-    made = _renamed(item)
-    spec = made["spec"]
-    ports = [{key: value for key, value in port.items() if key != "nodePort"} for port in spec.get("ports") or []]
-    made["spec"] = {name: spec[name] for name in COPIED_FIELDS if name in spec} | {"ports": ports}
-    made["spec"]["selector"] = {key: _other(value) for key, value in spec["selector"].items()}
-    made["metadata"]["annotations"] = {**(made["metadata"].get("annotations") or {}), traffic.ROUTE: route}
+    made = _renamed(objects.inner_service(item))
+    made["spec"]["selector"] = {key: _other(value) for key, value in made["spec"]["selector"].items()}
+    made["metadata"]["annotations"][traffic.ROUTE] = route
     return made
 
 

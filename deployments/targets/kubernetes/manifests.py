@@ -82,7 +82,7 @@ class ManifestsTarget:
         """Of the first workload that is not done."""
         try:
             cluster = Cluster(work.connection)
-            for item in filter(objects.is_rolled, work.objects):
+            for item in filter(objects.is_rolled, (*tidy.canaries(cluster, work), *work.objects)):
                 scene = _look(cluster, item, work)
                 if not isinstance(scene, Failed) and rollout.judge(scene).phase is not Phase.DONE:
                     events = evidence.recent_events(cluster, work.namespace)

@@ -1,5 +1,6 @@
 """What we know of the shape of Kubernetes objects. Pure: mappings in, values out."""
 
+import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -82,22 +83,22 @@ def is_cluster_scoped(item: Mapping[str, Any], others: Iterable[Mapping[str, Any
     if kind in CLUSTER_SCOPED.get(group, ()):
         return True
     definition = definition_of(item, others)
-    return definition is not None and _mapping(definition.get("spec")).get("scope") == "Cluster"
+    return definition is not None and mapping(definition.get("spec")).get("scope") == "Cluster"
 
 
 def definition_of(item: Mapping[str, Any], others: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
     """The CustomResourceDefinition among `others` that makes the kind of `item`."""
     for other in others:
-        spec = _mapping(other.get("spec"))
+        spec = mapping(other.get("spec"))
         if group_kind(other) == DEFINITION:
-            made = (spec.get("group"), _mapping(spec.get("names")).get("kind"))
+            made = (spec.get("group"), mapping(spec.get("names")).get("kind"))
             if made == group_kind(item):
                 return other
     return None
 
 
 def metadata(item: Mapping[str, Any]) -> Mapping[str, Any]:
-    return _mapping(item.get("metadata"))
+    return mapping(item.get("metadata"))
 
 
 def name_of(item: Mapping[str, Any]) -> str:
@@ -110,11 +111,11 @@ def title(item: Mapping[str, Any]) -> str:
 
 
 def annotation(item: Mapping[str, Any], name: str) -> str:
-    return str(_mapping(metadata(item).get("annotations")).get(name, ""))
+    return str(mapping(metadata(item).get("annotations")).get(name, ""))
 
 
 def labels(item: Mapping[str, Any]) -> Mapping[str, Any]:
-    return _mapping(metadata(item).get("labels"))
+    return mapping(metadata(item).get("labels"))
 
 
 def sequence_of(item: Mapping[str, Any]) -> int:
@@ -125,8 +126,8 @@ def sequence_of(item: Mapping[str, Any]) -> int:
 
 def template_labels(workload: Mapping[str, Any]) -> Mapping[str, Any]:
     """The labels that the workload's pods get."""
-    template = _mapping(_mapping(workload.get("spec")).get("template"))
-    return _mapping(_mapping(template.get("metadata")).get("labels"))
+    template = mapping(mapping(workload.get("spec")).get("template"))
+    return mapping(mapping(template.get("metadata")).get("labels"))
 
 
 def base_name(item: Mapping[str, Any]) -> str:
@@ -138,7 +139,22 @@ def service_selector(item: Mapping[str, Any]) -> Mapping[str, Any]:
     """What a Service selects pods by; empty for other kinds and for Services without selector."""
     if item.get("kind") != "Service" or group_of(item):
         return {}
-    return _mapping(_mapping(item.get("spec")).get("selector"))
+    return mapping(mapping(item.get("spec")).get("selector"))
+
+
+# What a second Service beside one may share with it; its address and node ports are its own.
+SHARED_SERVICE_FIELDS = ("selector", "sessionAffinity", "sessionAffinityConfig", "publishNotReadyAddresses")
+
+
+def inner_service(item: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of a Service that is reached from inside the cluster only."""
+    made = copy.deepcopy(dict(item))
+    spec = made["spec"]
+    ports = [{key: value for key, value in port.items() if key != "nodePort"} for port in spec.get("ports") or []]
+    made["spec"] = {name: spec[name] for name in SHARED_SERVICE_FIELDS if name in spec} | {"ports": ports}
+    meta = made["metadata"]
+    meta["labels"], meta["annotations"] = dict(meta.get("labels") or {}), dict(meta.get("annotations") or {})
+    return made
 
 
 def pod_spec(item: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -175,9 +191,9 @@ def owner(item: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def condition(item: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
     """The status condition of this type, empty without one."""
-    for found in _mapping(item.get("status")).get("conditions") or []:
+    for found in mapping(item.get("status")).get("conditions") or []:
         if found.get("type") == kind:
-            return _mapping(found)
+            return mapping(found)
     return {}
 
 
@@ -188,8 +204,8 @@ def is_rolled(item: Mapping[str, Any]) -> bool:
 
 def selector_of(workload: Mapping[str, Any]) -> str:
     """The workload's selector as a query parameter."""
-    selector = _mapping(_mapping(workload.get("spec")).get("selector"))
-    parts = [f"{name}={value}" for name, value in sorted(_mapping(selector.get("matchLabels")).items())]
+    selector = mapping(mapping(workload.get("spec")).get("selector"))
+    parts = [f"{name}={value}" for name, value in sorted(mapping(selector.get("matchLabels")).items())]
     for expression in selector.get("matchExpressions") or []:
         key, operator = expression.get("key", ""), expression.get("operator", "")
         values = ",".join(expression.get("values") or [])
@@ -198,8 +214,9 @@ def selector_of(workload: Mapping[str, Any]) -> str:
 
 
 def events_about(item: Mapping[str, Any], events: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    return [event for event in events if _mapping(event.get("involvedObject")).get("uid") == metadata(item).get("uid")]
+    return [event for event in events if mapping(event.get("involvedObject")).get("uid") == metadata(item).get("uid")]
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
+def mapping(value: Any) -> Mapping[str, Any]:
+    """The value where it is a mapping, else an empty one: manifests are written by strangers."""
     return value if isinstance(value, Mapping) else {}

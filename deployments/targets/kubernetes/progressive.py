@@ -9,7 +9,7 @@ from deployments.targets.kubernetes.cluster import Cluster
 from deployments.targets.kubernetes.compare import Try, by_apply
 from deployments.targets.kubernetes.traffic import TRAFFIC_MANAGER
 from deployments.targets.kubernetes.writing import Written
-from deployments.targets.strategies import BLUE_GREEN, CANARY, RECREATE, type_of
+from deployments.targets.strategies import BLUE_GREEN, CANARY, RECREATE, has_preview, type_of
 
 
 def rendered(work: Work) -> tuple[Manifest, ...]:
@@ -28,7 +28,8 @@ def stamped(work: Work) -> tuple[Manifest, ...]:
     items = render.stamp(work)
     if work.is_rollback or type_of(work.strategy) != BLUE_GREEN:
         return items
-    return blue_green.shaped(items, work.sequence)
+    items = blue_green.shaped(items, work.sequence)
+    return blue_green.with_previews(items) if has_preview(work.strategy) else items
 
 
 def check(cluster: Cluster, work: Work) -> StepResult:
@@ -51,7 +52,7 @@ def trying(cluster: Cluster, work: Work) -> Try:
 
 def apply_objects(cluster: Cluster, work: Work) -> StepResult:
     """Everything but the Services that only a switch may move; a rollback takes the traffic from a canary first."""
-    if work.is_rollback and tidy.has_canary(cluster, work):
+    if work.is_rollback and tidy.canaries(cluster, work):
         withdrawn = tidy.withdraw(cluster, work)
         if not isinstance(withdrawn, Succeeded):
             return withdrawn

@@ -53,10 +53,9 @@ def tidy(cluster: Cluster, work: Work) -> StepResult:
     return Succeeded(_told(log), log=log)
 
 
-def has_canary(cluster: Cluster, work: Work) -> bool:
-    """Whether a canary of this target stands; who may not look has none."""
-    kind = Listed("apps/v1", "Deployment", CANARIES, optional=True)
-    return any(True for _ in _listed(cluster, work, (kind,)))
+def canaries(cluster: Cluster, work: Work) -> list[Manifest]:
+    """The canaries of this target that stand; who may not look sees none."""
+    return list(_listed(cluster, work, (Listed("apps/v1", "Deployment", CANARIES, optional=True),)))
 
 
 def withdraw(cluster: Cluster, work: Work) -> Running | Succeeded:
