@@ -72,6 +72,22 @@ def test_a_deployment_and_its_rollback_talk_outside_of_transactions(
     assert any(line.startswith("PATCH") for line in requests)
 
 
+def test_the_diff_and_the_drift_ask_outside_of_transactions(
+    requests: list[str], cluster: Cluster, team: Team, deployer: User, approver: User
+) -> None:
+    target = factories.target(factories.application(team), factories.environment(), cluster)
+    release = factories.approved(deployer, approver, target.application)
+    finish(services.start_deployment(actor=factories.actor(deployer), release=release, environment=target.environment))
+    api = APIClient()
+    api.force_login(deployer)
+    requests.clear()
+
+    assert api.get(f"/api/v1/releases/{release.pk}/diff?environment=staging").json()["objects"]
+    assert api.get(f"/api/v1/targets/{target.pk}/drift").json()["since"]
+    assert api.get(f"/deployments/start/{release.pk}/staging/diff").status_code == 200
+    assert len([line for line in requests if line.startswith("PATCH")]) == 2
+
+
 @pytest.mark.parametrize("headers", [{}, {"idempotency-key": "a-key"}], ids=["plain", "idempotent"])
 def test_registering_a_cluster_tries_it_outside_of_transactions(
     requests: list[str], admin: User, sandbox_cluster: SandboxServer, headers: dict[str, str]

@@ -101,6 +101,7 @@ def test_a_change_in_between_is_neither_verdict_nor_breakage_of_the_network() ->
         (urllib3.exceptions.NameResolutionError("h", None, OSError()), "does not resolve"),  # type: ignore[arg-type]
         (ConnectionResetError(), "closed the connection"),
         (ValueError("no JSON"), "does not speak the Kubernetes API"),
+        (AssertionError("an empty answer"), "does not speak the Kubernetes API"),
     ],
 )
 def test_transport_problems_are_sentences(error: Exception, words: str) -> None:

@@ -107,8 +107,8 @@ def ask(doing: str, server: str, call: Callable[[], Answer], *, quote: bool = Tr
         failure = Unavailable(f"Could not {doing}: what answers at {server} does not stop talking.")
     except (urllib3.exceptions.HTTPError, ssl.SSLError, OSError) as error:
         failure = Unavailable(f"Could not {doing}: {server} {_transport_problem(error)}.")
-    except (ValueError, AttributeError, TypeError, KeyError):
-        # The client trips over its own parsing when the answer is not JSON of the expected shape.
+    except (ValueError, AttributeError, TypeError, KeyError, AssertionError):
+        # The client trips over its own parsing when the answer is empty, or not JSON of the expected shape.
         failure = Unavailable(
             f"Could not {doing}: what answers at {server} does not speak the Kubernetes API. Check the server address."
         )
