@@ -16,16 +16,16 @@ from deployments.engine.checking import Asked, Round, ask_round, told
 from deployments.engine.claims import Claim, LostClaim, fenced
 from deployments.engine.judging import has_failed
 from deployments.engine.passes import Outcome, run_pass
-from deployments.models import Bake
+from deployments.models import Bake, Deployment
 from deployments.selectors.bakes import successor_of
 from deployments.selectors.checks import firing_alerts
 from deployments.services.asking import checks_of
 from deployments.services.bakes import end_bake, fail_bake, hold_target
 from deployments.services.clusters import connection_to
 from deployments.services.measurements import write_measurements
-from deployments.services.planning import adapter_of, strategy_of, work_of
-from deployments.statuses import BakeStatus, StrategyType, Verdict
-from deployments.targets.base import Errored, Failed, Work
+from deployments.services.planning import progressive, strategy_of, work_of
+from deployments.statuses import BakeStatus, DeploymentStatus, StrategyType, Verdict
+from deployments.targets.base import Errored, Failed
 from deployments.transitions import announce, move_bake, write_log
 
 logger = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ def _go_on(claim: Claim, clock: Clock) -> timedelta | None:
     round_ = ask_round(checks_of(deployment), rows, work, phase=BAKE, now=clock(), endless=True)
     is_over = clock() >= bake.until
     if is_over and not (_bad(round_) or firing_alerts(deployment)):
-        untidy = on_bake_end(bake, work)
+        untidy = on_bake_end(bake)
         if untidy and clock() < bake.until + TIDY_PATIENCE:
             _note(claim, bake, untidy)
             return TIDY_PAUSE
@@ -133,17 +133,23 @@ def _note(claim: Claim, bake: Bake, message: str) -> None:
             announce(bake.deployment)
 
 
-def on_bake_end(bake: Bake, work: Work) -> str:
-    """Clear away what the strategy kept until here, outside of any transaction. What could not be done, or nothing.
+def on_bake_end(bake: Bake) -> str:
+    """Clear away what a strategy kept until here, outside of any transaction. What could not be done, or nothing.
 
     Before the bake is marked as passed, so that a kill in between means that it is done again. A bake that is ended by
     a newer deployment clears nothing: that one's own steps know what to keep.
     """
-    deployment = bake.deployment
+    parts = bake.deployment.parts.filter(status=DeploymentStatus.SUCCEEDED)
+    rows = parts.select_related("target__cluster", "target__application", "target__environment", "release")
+    problems = (_tidy(each) for each in (bake.deployment, *rows.order_by("created_at")))
+    return next((problem for problem in problems if problem), "")
+
+
+def _tidy(deployment: Deployment) -> str:
     if strategy_of(deployment) != StrategyType.BLUE_GREEN or successor_of(deployment) is not None:
         return ""
     try:
-        result = adapter_of(deployment).tidy(work)  # type: ignore[attr-defined]
+        result = progressive(deployment).tidy(work_of(deployment, connection_to(deployment.target.cluster)))
     except Exception as error:
         logger.exception("What a strategy kept could not be cleared away", extra={"deployment": str(deployment.pk)})
         return f"Could not clear away the old workloads ({type(error).__name__})."
