@@ -262,6 +262,17 @@ REFUSED_FIELDS = {
     "Lifecycle": set(),
     "EnvVarSource": set(),
     "VolumeMount": set(),
+    "ContainerPort": set(),
+    "EnvVar": set(),
+    "EnvFromSource": set(),
+    "HTTPGetAction": set(),
+    "TCPSocketAction": set(),
+    "LifecycleHandler": set(),
+    "Capabilities": set(),
+    "SeccompProfile": set(),
+    "AppArmorProfile": set(),
+    "SELinuxOptions": set(),
+    "WindowsSecurityContextOptions": set(),
 }  # fmt: skip
 PLACES: dict[str, Any] = {
     "PodSpec": lambda field: {field: None},
@@ -274,6 +285,17 @@ PLACES: dict[str, Any] = {
     "Lifecycle": lambda field: {"containers": [{"lifecycle": {field: None}}]},
     "EnvVarSource": lambda field: {"containers": [{"env": [{"valueFrom": {field: None}}]}]},
     "VolumeMount": lambda field: {"containers": [{"volumeMounts": [{field: None}]}]},
+    "ContainerPort": lambda field: {"containers": [{"ports": [{field: None}]}]},
+    "EnvVar": lambda field: {"initContainers": [{"env": [{field: None}]}]},
+    "EnvFromSource": lambda field: {"containers": [{"envFrom": [{field: None}]}]},
+    "HTTPGetAction": lambda field: {"containers": [{"startupProbe": {"httpGet": {field: None}}}]},
+    "TCPSocketAction": lambda field: {"containers": [{"readinessProbe": {"tcpSocket": {field: None}}}]},
+    "LifecycleHandler": lambda field: {"containers": [{"lifecycle": {"postStart": {field: None}}}]},
+    "Capabilities": lambda field: {"containers": [{"securityContext": {"capabilities": {field: None}}}]},
+    "SeccompProfile": lambda field: {"securityContext": {"seccompProfile": {field: None}}},
+    "AppArmorProfile": lambda field: {"securityContext": {"appArmorProfile": {field: None}}},
+    "SELinuxOptions": lambda field: {"securityContext": {"seLinuxOptions": {field: None}}},
+    "WindowsSecurityContextOptions": lambda field: {"securityContext": {"windowsOptions": {field: None}}},
 }
 
 

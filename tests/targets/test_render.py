@@ -1,4 +1,6 @@
+import contextlib
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -237,3 +239,62 @@ def test_patches_of_what_is_not_there_and_of_secrets_are_refused_without_a_word_
     told = problems(manifests=(DEPLOYMENT, SECRET), overrides=patched(add, kind="Secret"))
     assert "would change a Secret" in told
     assert "canary" not in told
+
+
+ODD: tuple[Any, ...] = (None, "x", 5, True, [], ["x"], [None], {}, {"x": 1}, [{}], [{"name": []}])
+SCALER: dict[str, Any] = {
+    "apiVersion": "autoscaling/v2",
+    "kind": "HorizontalPodAutoscaler",
+    "metadata": {"name": "web", "labels": {}, "annotations": {}},
+    "spec": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}},
+}
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    if path:
+        yield path
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, each in inner:
+        yield from places(each, (*path, key))
+
+
+def with_odd(item: Any, path: tuple[Any, ...], odd: Any) -> Any:
+    made = copy.deepcopy(item)
+    place = made
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = copy.deepcopy(odd)
+    return made
+
+
+def full_deployment() -> dict[str, Any]:
+    made = deployment()
+    made["metadata"]["annotations"] = {"a": "b"}
+    spec = made["spec"]["template"]["spec"]
+    spec |= {
+        "initContainers": [{"name": "i", "image": "i:1"}],
+        "volumes": [{"name": "v", "projected": {"sources": [{}]}}],
+    }
+    spec["securityContext"] = {"sysctls": [{"name": "x"}], "seLinuxOptions": {"type": ""}}
+    spec["containers"][0] |= {
+        "env": [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s"}}}],
+        "envFrom": [{"prefix": "x"}],
+        "ports": [{"containerPort": 80}],
+        "livenessProbe": {"httpGet": {"port": 80}},
+        "lifecycle": {"preStop": {"exec": {}}},
+        "securityContext": {"capabilities": {"add": ["CHOWN"]}},
+    }
+    return made
+
+
+@pytest.mark.parametrize("item", [full_deployment(), DEFINITION, SCALER, dict(SERVICE)], ids=lambda item: item["kind"])
+def test_objects_of_any_shape_are_rendered_or_refused_and_never_break_anything(item: dict[str, Any]) -> None:
+    overrides = {"replicas": {"web": 3}, "env": {"A": "1", "app": {"B": "2"}}}
+    for path in places(item):
+        for odd in ODD:
+            made = with_odd(item, path, odd)
+            manifests = (made, SCALER) if made["kind"] == "Deployment" else (full_deployment(), made)
+            with contextlib.suppress(InvalidContent):
+                render(work(manifests=manifests, overrides=overrides, guardrails=EVERYTHING))
+            with contextlib.suppress(InvalidContent):
+                stamp(work(objects=render(work(manifests=manifests, guardrails=EVERYTHING))))

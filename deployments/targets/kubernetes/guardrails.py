@@ -26,7 +26,7 @@ def judge(items: Sequence[Manifest], raw: Mapping[str, Any], namespace: str) -> 
 
 def accounts_in_use(items: Sequence[Manifest], raw: Mapping[str, Any]) -> set[str]:
     """The service accounts that pods of the release use and that nobody has listed: they must be the release's own."""
-    used = {name for item in items for name in _accounts(objects.pod_spec(item) or {})}
+    used = {name for item in items for name in _accounts(objects.pod_spec(item))}
     return used - {"default"} - read(raw).service_accounts
 
 
@@ -53,7 +53,7 @@ def _problems(
                 "Add it, or ask an operator to list it in the target's guardrails (service_accounts)."
             )
     if rails.pod_security == BASELINE:
-        annotations = (template.get("metadata") or {}).get("annotations")
+        annotations = objects.metadata(template).get("annotations")
         found = pod_problems(spec, annotations, tokens=rails.service_account_tokens)
         yield from (f"{title}: {problem} (Pod Security baseline)." for problem in found)
 

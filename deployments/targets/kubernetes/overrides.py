@@ -50,7 +50,7 @@ def _set_env(rendered: Sequence[dict[str, Any]], wanted: Any) -> list[str]:
     used = set()
     for item in rendered:
         spec = objects.pod_spec(item) or {}
-        for container in spec.get("containers") or []:
+        for container in objects.containers({"containers": spec.get("containers")}):
             name = container.get("name")
             used.add(name)
             _merge_env(container, {**everywhere, **by_container.get(name, {})})
@@ -63,7 +63,7 @@ def _set_env(rendered: Sequence[dict[str, Any]], wanted: Any) -> list[str]:
 def _merge_env(container: dict[str, Any], variables: Mapping[str, Any]) -> None:
     if not variables:
         return
-    kept = [entry for entry in container.get("env") or [] if entry.get("name") not in variables]
+    kept = [entry for entry in container.get("env") or [] if str(entry.get("name")) not in variables]
     container["env"] = kept + [{"name": str(name), "value": _text(value)} for name, value in variables.items()]
 
 

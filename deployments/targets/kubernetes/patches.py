@@ -12,6 +12,7 @@ import jsonpatch
 import jsonpointer
 
 from deployments.targets.kubernetes import objects
+from deployments.targets.kubernetes.shapes import shape_problems
 
 MOST_PATCHES = 50
 MOST_OPERATIONS = 100
@@ -79,7 +80,7 @@ def _shape(patch: Any, number: int) -> Iterator[str]:
 
 
 def _operation_problems(operation: Any) -> Iterator[str]:
-    if not isinstance(operation, Mapping) or operation.get("op") not in OPERATIONS:
+    if not isinstance(operation, Mapping) or str(operation.get("op")) not in OPERATIONS:
         yield f"needs an op: {', '.join(OPERATIONS)}"
         return
     needed = OPERATIONS[operation["op"]]
@@ -104,6 +105,8 @@ def _patched(item: dict[str, Any], operations: Sequence[Mapping[str, Any]]) -> d
             raise _Refused("the result is too large, or nested too deeply")
     if _names(result) != _names(item):
         raise _Refused("it must not change apiVersion, kind, name or namespace")
+    for problem in shape_problems(result):
+        raise _Refused(f"the result has no such shape: {problem}")
     return dict(result)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from deployments.targets.base import InvalidContent, Manifest, Work
 from deployments.targets.kubernetes import guardrails, objects, overrides, patches, scaling
+from deployments.targets.kubernetes.shapes import shape_problems
 
 _PATH_SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,252}")
 _NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -105,16 +106,16 @@ def _problems(manifest: Manifest, number: int, namespace: str) -> list[str]:
 
 
 def _scope_problems(manifest: Manifest, namespace: str) -> list[str]:
-    problems = []
     named = manifest["metadata"].get("namespace")
     title = objects.title(manifest)
+    problems = [f"{title}: {problem}." for problem in shape_problems(manifest)]
     if named and named != namespace:
         problems.append(
             f"{title} names the namespace “{str(named)[:63]}”, but this target is “{namespace}”. "
             "Leave metadata.namespace out."
         )
-    is_workload = (objects.group_of(manifest), str(manifest.get("kind"))) in objects.POD_SPEC_PATHS
-    if is_workload and not objects.containers(objects.pod_spec(manifest)):
+    is_workload = objects.group_kind(manifest) in objects.POD_SPEC_PATHS
+    if is_workload and not problems and not objects.containers(objects.pod_spec(manifest)):
         problems.append(f"{title} has no containers.")
     return problems
 

@@ -31,7 +31,7 @@ def autoscalers_in(cluster: Cluster, items: Iterable[Manifest], namespace: str) 
 def scaler_of(item: Manifest, autoscalers: Iterable[Manifest]) -> Manifest | None:
     """The autoscaler that decides how many replicas this workload has."""
     for autoscaler in autoscalers:
-        target = (autoscaler.get("spec") or {}).get("scaleTargetRef") or {}
+        target = objects.mapping(objects.mapping(autoscaler.get("spec")).get("scaleTargetRef"))
         group = str(target.get("apiVersion") or item.get("apiVersion") or "").rpartition("/")[0]
         if (group, str(target.get("kind")), str(target.get("name"))) == objects.identity(item):
             return autoscaler
@@ -40,7 +40,7 @@ def scaler_of(item: Manifest, autoscalers: Iterable[Manifest]) -> Manifest | Non
 
 def without_replicas(item: dict[str, Any]) -> dict[str, Any]:
     """A copy that leaves the number of replicas open."""
-    spec = {name: value for name, value in (item.get("spec") or {}).items() if name != "replicas"}
+    spec = {name: value for name, value in objects.mapping(item.get("spec")).items() if name != "replicas"}
     return {**item, "spec": spec}
 
 
@@ -57,7 +57,7 @@ def left_alone(item: Manifest, live: Manifest | None, autoscalers: Iterable[Mani
     if scaler is not None:
         item = without_replicas(dict(item))
         said = f"replicas are left to {objects.title(scaler)}"
-    spec = item.get("spec") or {}
+    spec = objects.mapping(item.get("spec"))
     if live is None or "replicas" in spec or not _is_ours(live):
         return item, said
     kept = copy.deepcopy(dict(item))
