@@ -199,6 +199,9 @@ SPECTACULAR_SETTINGS = {
         "TrainStatusEnum": "deployments.serializers.trains.STATES",
         "StepNameEnum": "deployments.statuses.StepName",
         "TargetKindEnum": "deployments.models.places.TargetKind",
+        "CheckKindEnum": "deployments.statuses.CheckKind",
+        "VerdictEnum": "deployments.statuses.Verdict",
+        "BakeStatusEnum": "deployments.statuses.BakeStatus",
     },
 }
 # Largest request body in bytes: a release's manifests fit, a 10 MB body is refused before it is read.
