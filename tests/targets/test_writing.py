@@ -1,6 +1,7 @@
 """Fields of others: conflicts, taking over on purpose, autoscaled replicas, accounts that were there before."""
 
 import copy
+import dataclasses
 from typing import Any
 
 from deployments.targets.base import Failed, Succeeded
@@ -29,9 +30,9 @@ def applied_by(place: Place, manager: str, **spec: Any) -> None:
     place.request("PATCH", place.path("deployments", "web"), body, fieldManager=manager, force="true")
 
 
-def scaled(place: Place, replicas: int, manager: str = "kube-controller-manager") -> None:
+def scaled(place: Place, replicas: int, manager: str = "kube-controller-manager", name: str = "web") -> None:
     """As an autoscaler or `kubectl scale` does it."""
-    path = place.path("deployments", "web") + "/scale"
+    path = place.path("deployments", name) + "/scale"
     scale = place.request("GET", path)
     scale["spec"]["replicas"] = replicas
     place.request("PUT", path, scale, fieldManager=manager)
@@ -118,6 +119,26 @@ def test_an_autoscaler_may_scale_while_the_rollout_runs(place: Place) -> None:
     result = settle(TARGET, work)
     assert isinstance(result, Succeeded)
     assert "3 pods ready" in result.message
+
+
+def test_a_new_workload_of_an_autoscaler_begins_with_its_least(place: Place) -> None:
+    scaler = copy.deepcopy(SCALER)
+    scaler["spec"]["minReplicas"] = 3
+    deploy(TARGET, with_image(place, "1.0.0", manifests=(works.DEPLOYMENT, scaler)))
+    assert replicas(place) == 3
+
+
+def test_a_variant_begins_with_what_the_autoscaler_gave_the_one_before(place: Place) -> None:
+    def variant(sequence: int) -> Any:
+        values = {"sequence": sequence, "manifests": (works.DEPLOYMENT, SCALER), "strategy": {"type": "blue_green"}}
+        work = prepared(TARGET, with_image(place, f"{sequence}.0.0", **values))
+        applied = TARGET.apply(dataclasses.replace(work, objects=TARGET.stamp(work)))
+        assert isinstance(applied, Succeeded), applied
+        return live(place, f"web-{sequence}")["spec"]["replicas"]
+
+    assert variant(1) == 1
+    scaled(place, 5, name="web-1")
+    assert variant(2) == 5
 
 
 def test_replicas_that_we_set_stay_when_an_autoscaler_comes(place: Place) -> None:

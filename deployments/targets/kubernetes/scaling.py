@@ -65,6 +65,24 @@ def left_alone(item: Manifest, live: Manifest | None, autoscalers: Iterable[Mani
     return kept, said or f"replicas stay at {kept['spec']['replicas']}"
 
 
+def first_size(cluster: Cluster, item: Manifest, autoscaler: Manifest, namespace: str) -> int:
+    """With how many replicas a workload begins that an autoscaler will scale: what its predecessor has by now.
+
+    It would otherwise begin with one, and be called ready, and get all the traffic, before the autoscaler looked at it.
+    """
+    spec = objects.mapping(autoscaler.get("spec"))
+    sizes = [_number(spec.get("minReplicas"))]
+    if objects.annotation(item, objects.VARIANT_OF):
+        found = cluster.list(str(item["apiVersion"]), str(item["kind"]), namespace)
+        variants = [each for each in found if objects.base_name(each) == objects.base_name(item)]
+        sizes += [_number(objects.mapping(each.get("spec")).get("replicas")) for each in variants]
+    return min(max(sizes), max(_number(spec.get("maxReplicas")), sizes[0]))
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 1
+
+
 def _is_ours(live: Manifest) -> bool:
     """Whether our field manager owns the number of replicas."""
     for entry in objects.metadata(live).get("managedFields") or []:

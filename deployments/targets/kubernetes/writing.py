@@ -41,6 +41,8 @@ class Writing:
         fence.refuse_if_newer(live, self._work)
         self._refuse_foreign_account(item, live)
         wanted, said = scaling.left_alone(self._placed(item), live, self._autoscalers)
+        if live is None:
+            wanted = self._sized(wanted)
         after, taken = self._apply(wanted, live, dry_run=dry_run)
         former = fence.taken_over_from(live, self._work)
         notes = (said, taken, f"taken over from {former}" if former else "")
@@ -68,6 +70,12 @@ class Writing:
         if "namespace" not in meta or self._cluster.resource(str(item["apiVersion"]), str(item["kind"])).namespaced:
             return item
         return {**item, "metadata": {name: value for name, value in meta.items() if name != "namespace"}}
+
+    def _sized(self, item: Manifest) -> Manifest:
+        """A new workload of an autoscaler, with as many replicas as it should begin with."""
+        scaler = scaling.scaler_of(item, self._autoscalers) if item["kind"] in objects.SCALED_KINDS else None
+        size = scaling.first_size(self._cluster, item, scaler, self._work.namespace) if scaler else 1
+        return {**item, "spec": {**item["spec"], "replicas": size}} if size > 1 else item
 
     def _refuse_foreign_account(self, item: Manifest, live: Manifest | None) -> None:
         """An account that was there before may hold rights that nobody meant to give to this release."""
