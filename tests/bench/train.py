@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
+from django.db.models import Max
 
 from accounts.models import Team
 from deployments.demo.content import Service, manifests
-from deployments.models import Train
+from deployments.models import Step, Train
 from releases.models import Release
 from tests import factories
 from tests.bench import scenario
@@ -68,9 +69,22 @@ def measure(stack: Stack, stage: scenario.Scenario, *, services: int, say: Calla
         say(f"A train of {services}, then a loop: {number + 1} of {ROUNDS} …")
         ours.append(_send(product, stage, releases[version]))
         theirs.append(_loop(crowd, fleet, version))
+    name = f"train of {services} services"
     return [
-        Figure.of(f"train of {services} services, beside patches and one watch", ours, theirs, aim=1.03, judged="ratio")
+        Figure.of(f"{name}, beside patches and one watch", ours, theirs, aim=1.03, judged="ratio"),
+        *(Figure.of(f"  click → last {what}", seconds) for what, seconds in _milestones().items()),
     ]
+
+
+def _milestones() -> dict[str, list[float]]:
+    """From the times that the engine itself writes into the rows."""
+    found: dict[str, list[float]] = {}
+    for train in Train.objects.order_by("created_at"):
+        steps = Step.objects.filter(deployment__train=train)
+        for name in steps.order_by("position").values_list("name", flat=True).distinct():
+            last = steps.filter(name=name).aggregate(last=Max("completed_at"))["last"]
+            found.setdefault(name, []).append((last - train.created_at).total_seconds())
+    return found
 
 
 def _releases(stage: scenario.Scenario, fleet: Sequence[Service]) -> dict[str, list[Release]]:

@@ -241,6 +241,18 @@ def status(code: int, retry_after: int | None = None) -> Fault:
     return refuse
 
 
+def late(forwarded: threading.Event, go_on: threading.Event) -> Fault:
+    """On its way for a long time: the client has given up long before it arrives."""
+
+    def hold(exchange: Exchange) -> None:
+        go_on.wait(30)
+        exchange.forward()
+        exchange.cut()
+        forwarded.set()
+
+    return hold
+
+
 def delayed(seconds: float, then: Fault = passed_on) -> Fault:
     def wait(exchange: Exchange) -> None:
         time.sleep(seconds)

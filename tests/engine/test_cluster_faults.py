@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ from deployments.targets.kubernetes import connections
 from deployments.targets.kubernetes.cluster import Cluster
 from tests import factories
 from tests.engine import fault_proxy
-from tests.engine.fault_proxy import Fault, FaultProxy, Plan
+from tests.engine.fault_proxy import Exchange, Fault, FaultProxy, Plan
 from tests.factories import actor
 
 SPEED = 50.0
@@ -179,7 +180,7 @@ def test_minutes_without_a_network_are_waited_out_and_told_once(site: Site) -> N
 
 def test_an_outage_without_end_is_given_up_without_a_verdict_on_the_release(site: Site) -> None:
     site.finish(site.deploy("1.0.0"))
-    deployment = site.deploy("1.1.0", tag="1.1.0-slow")
+    deployment = site.deploy("1.1.0", tag="1.1.0-unready")
     under_way(site, deployment)
     now = timezone.now()
     with away(site):
@@ -217,6 +218,31 @@ def test_fresh_credentials_wake_what_waits_for_them(site: Site, admin: User) -> 
     services.update_cluster(actor=actor(admin), cluster=site.target.cluster, kubeconfig=kubeconfig)
     tick(deployment.pk)
     assert deployment.steps.get(name="preflight").status == "succeeded"
+
+
+def test_a_write_that_arrives_late_changes_nothing(site: Site) -> None:
+    """Of a zombie, or of a network that kept it: the next release has long been there."""
+    site.finish(site.deploy("1.0.0"))
+    forwarded, go_on = threading.Event(), threading.Event()
+    held: list[str] = []
+
+    def plan(exchange: Exchange) -> Fault | None:
+        is_write = exchange.method == "PATCH" and "dryRun" not in exchange.path
+        if not is_write or held:
+            return None
+        held.append(exchange.path)
+        return fault_proxy.late(forwarded, go_on)
+
+    site.proxy.plan = plan
+    site.finish(site.deploy("2.0.0"))
+    latest = site.deploy("3.0.0")
+    site.finish(latest)
+    before = site.rollouts()
+    go_on.set()
+    assert forwarded.wait(SECONDS)
+
+    assert held, "a write was held back"
+    assert (latest.status, site.rollouts()) == ("succeeded", before)
 
 
 @pytest.mark.parametrize("seed", range(2))

@@ -38,7 +38,7 @@ class Timing(NamedTuple):
 
     connect: float
     silence: float
-    total: float | None = TOTAL_SECONDS
+    total: float | None
 
 
 class MemoryDiscoverer(LazyDiscoverer):  # type: ignore[misc]
@@ -138,7 +138,9 @@ class _WithTimeouts:
         return getattr(self._client, name)
 
     def call_api(self, *args: Any, _request_timeout: Sequence[float] | None = None, **kwargs: Any) -> RESTResponse:
-        timing = Timing(*(_request_timeout or (CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS)))
+        usual = (CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS, TOTAL_SECONDS)
+        given = tuple(_request_timeout or ())
+        timing = Timing(*given, *usual[len(given) :])
         # A refused stream has a body to read as well.
         until = time.monotonic() + (timing.total or TOTAL_SECONDS)
         answer = self._client.call_api(*args, _request_timeout=(timing.connect, timing.silence), **kwargs)
