@@ -120,6 +120,8 @@ class RollbackForm(RefusableForm):
         error_messages={"required": "Say why you roll back: it stays on record."},
         widget=forms.Textarea(attrs={"rows": 2, "autofocus": True}),
     )
+    # Offered once a rollback has met others in the cluster.
+    take_over = ManagersField(required=False)
 
     def __init__(self, *args: Any, earlier: list[Deployment], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

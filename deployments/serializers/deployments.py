@@ -20,17 +20,20 @@ from releases.policies import visible_releases
 BREAK_GLASS = "Breaking the glass is not offered yet. Leave break_glass out; the gates say who can open them."
 
 
+class ManagersField(serializers.ListField):
+    child = serializers.CharField(max_length=128)
+
+    def __init__(self, **options: Any) -> None:
+        told = "Field managers whose fields may be taken where they conflict with what is applied."
+        super().__init__(required=False, max_length=20, help_text=told, **options)
+
+
 class DeployInput(serializers.Serializer[Deployment]):
     environment = NameOrIdField(name="name", what="environment", queryset_for=visible_environments)
     not_before = serializers.DateTimeField(required=False, allow_null=True)
     not_after = serializers.DateTimeField(required=False, allow_null=True)
     reason = serializers.CharField(required=False, allow_blank=True, max_length=2000)
-    take_over = serializers.ListField(
-        child=serializers.CharField(max_length=128),
-        required=False,
-        max_length=20,
-        help_text="Field managers whose fields may be taken where they conflict with the release.",
-    )
+    take_over = ManagersField()
     prune = serializers.BooleanField(
         required=False, help_text="Remove the objects that we applied before and that the release no longer contains."
     )
@@ -58,6 +61,7 @@ class RollbackInput(serializers.Serializer[Deployment]):
         allow_null=True,
         help_text="Id of an earlier release that ran well there; left out: the last one.",
     )
+    take_over = ManagersField()
 
 
 class DecisionInput(serializers.Serializer[Any]):

@@ -1,6 +1,6 @@
 """Taking a release back: a deployment that brings an earlier one."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from django.db import transaction
 from django.db.models.functions import Now
@@ -21,8 +21,13 @@ from releases.models import Release
 
 
 @transaction.atomic
-def rollback_deployment(*, actor: Actor, deployment: Deployment, reason: str, to: Release | None = None) -> Deployment:
-    """Bring back release `to`, or the last good one before. A deployment still in progress is cancelled first."""
+def rollback_deployment(
+    *, actor: Actor, deployment: Deployment, reason: str, to: Release | None = None, take_over: Sequence[str] = ()
+) -> Deployment:
+    """Bring back release `to`, or the last good one before. A deployment still in progress is cancelled first.
+
+    `take_over` names the field managers whose fields may be taken, as for a deployment.
+    """
     require_deploy(actor, deployment.target)
     require_lead(deployment)
     if not reason.strip():
@@ -41,7 +46,9 @@ def rollback_deployment(*, actor: Actor, deployment: Deployment, reason: str, to
     source = _source(deployment, to)
     if deployment.status == DeploymentStatus.IN_PROGRESS:
         ask_to_cancel(actor, deployment)
-    return request_rollback(deployment, source, actor=actor, reason=reason, automatic=False)
+    return request_rollback(
+        deployment, source, actor=actor, reason=reason, automatic=False, take_over=sorted(set(take_over))
+    )
 
 
 def _refuse_if_replaced(deployment: Deployment) -> None:
@@ -88,6 +95,7 @@ def request_rollback(
     reason: str,
     automatic: bool,
     part_of: Deployment | None = None,
+    take_over: Sequence[str] = (),
 ) -> Deployment:
     """The rollback row: the very objects of `source` come back, not the release's text rendered anew.
 
@@ -109,6 +117,7 @@ def request_rollback(
             manifests=source.manifests,
             overrides=source.overrides,
             strategy=source.strategy,
+            take_over=list(take_over),
             wake_at=Now(),
         )
     )
@@ -116,7 +125,9 @@ def request_rollback(
         "deployment.rollback_requested",
         actor=actor,
         subject=rollback,
-        data=facts(rollback) | {"reason": reason, "rolls_back": str(deployment.pk), "automatic": automatic},
+        data=facts(rollback)
+        | {"reason": reason, "rolls_back": str(deployment.pk), "automatic": automatic}
+        | ({"take_over": rollback.take_over} if rollback.take_over else {}),
     )
     if part_of is None:
         _bring_back_parts(rollback, actor)
@@ -148,6 +159,7 @@ def _bring_back_parts(rollback: Deployment, actor: Actor) -> None:
                 reason=rollback.reason,
                 automatic=rollback.automatic,
                 part_of=rollback,
+                take_over=rollback.take_over,
             )
 
 

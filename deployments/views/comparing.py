@@ -12,9 +12,11 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from deployments import selectors
+from deployments.models import Deployment
 from deployments.policies import visible_deployments
 from deployments.preview import stored_changes
 from deployments.services.comparing import Diff, compare_release, drift_of
+from deployments.statuses import DeploymentStatus
 from releasemgr.core.errors import TooManyAttempts
 from releasemgr.core.htmx import is_partial, render_page_or_partial
 from releasemgr.core.requests import Request
@@ -85,6 +87,17 @@ class Choice:
             take_over=data.getlist("take_over"),
             prune=bool(data.get("prune")),
             after=str(tried.pk) if tried else "",
+            conflicts=_conflicts_of(tried.evidence) if tried else {},
+        )
+
+    @classmethod
+    def of_rollback(cls, request: Request, deployment: Deployment) -> "Choice":
+        """What the last rollback of `deployment` met, if it failed for that."""
+        tried = deployment.rollbacks.filter(status=DeploymentStatus.FAILED).order_by("-created_at").first()
+        return cls(
+            take_over=request.POST.getlist("take_over"),
+            prune=False,
+            after="",
             conflicts=_conflicts_of(tried.evidence) if tried else {},
         )
 

@@ -102,6 +102,7 @@ def _ask_to_roll_back(
         "form": form,
         "deployment": deployment,
         "has_choice": bool(form.fields["to"].choices),  # type: ignore[attr-defined]
+        "choice": Choice.of_rollback(request, deployment),
     }
     return _ask(request, context, status)
 

@@ -1,6 +1,7 @@
 """The diff before deploying and the drift afterwards, as people and programs ask for them, on a live cluster."""
 
 import json
+import re
 from collections.abc import Callable
 from contextlib import closing
 from typing import Any
@@ -178,6 +179,31 @@ def test_with_that_choice_the_fields_are_taken_and_the_rest_is_removed(
     assert done.status == "succeeded", done.error_message
     assert [each.result for each in told.objects] == ["unchanged"], "the hotfix is gone"
     assert (told.left_behind, told.drift, told.problems) == ((), (), [])
+
+
+def test_a_rollback_asks_before_it_takes_fields_over(
+    running: Deployment, following: Release, checkout: Target, sandbox_cluster: SandboxServer, deployer: User,
+    browser_of: BrowserOf, worker: Worker,
+) -> None:  # fmt: skip
+    actor = factories.actor(deployer)
+    second = worker.finish(services.start_deployment(actor=actor, release=following, environment=checkout.environment))
+    hotfix(sandbox_cluster, checkout)
+    browser, address = browser_of(deployer), f"/deployments/{second.pk}/rollback"
+    form = {"to": running.release_id, "reason": "Carts are empty"}
+
+    first_dialog = browser.get(address, headers=HTMX).content.decode()
+    browser.post(address, form, headers=HTMX)
+    refused = worker.finish(Deployment.objects.get(kind="rollback"))
+    dialog = browser.get(address, headers=HTMX).content.decode()
+    browser.post(address, form | {"take_over": "kubectl-edit"}, headers=HTMX)
+    done = worker.finish(Deployment.objects.exclude(pk=refused.pk).get(kind="rollback"))
+
+    assert "take_over" not in first_dialog
+    assert refused.status == "failed"
+    assert "Take these fields over from “kubectl-edit”" in dialog
+    (box,) = re.findall(r'<input[^>]*name="take_over"[^>]*>', dialog)
+    assert "checked" not in box
+    assert (done.status, done.take_over) == ("succeeded", ["kubectl-edit"])
 
 
 def test_only_what_was_shown_is_removed(
