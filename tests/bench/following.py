@@ -19,8 +19,8 @@ import yaml
 from django.db import connection
 from django.utils import timezone
 
-from deployments.models import Cluster, Deployment, Target, Workload
-from deployments.statuses import DeploymentStatus
+from deployments.models import Cluster, Deployment, Step, Target, Workload
+from deployments.statuses import DeploymentStatus, StepName, StepStatus
 from tests import factories
 from tests.bench.rollouts import deployment_of
 from tests.stack import Broken, free_port, running
@@ -100,11 +100,22 @@ def in_flight(url: str, count: int) -> Cluster:
         Target(**place, cluster=cluster, namespace=f"n-{number}") for number in range(count)
     )
     common: dict[str, Any] = place | {"release": release, "release_digest": release.digest or "", "sequence": 1}
+    common["status"] = DeploymentStatus.IN_PROGRESS
     Deployment.objects.bulk_create(
-        Deployment(pk=UUID(deployment_of(number)), target=target, status=DeploymentStatus.IN_PROGRESS, **common)
+        Deployment(pk=UUID(deployment_of(number)), target=target, manifests=[rollout_object(number)], **common)
         for number, target in enumerate(targets)
     )
     Deployment.objects.update(started_at=timezone.now())
+    Step.objects.bulk_create(
+        Step(
+            deployment_id=deployment_of(n),
+            name=StepName.ROLLOUT,
+            status=StepStatus.RUNNING,
+            started_at=timezone.now(),
+            position=2,
+        )
+        for n in range(count)
+    )
     Workload.objects.bulk_create(
         Workload(
             deployment_id=deployment_of(n), cluster=cluster, namespace=f"n-{n}", kind="Deployment", name=f"web-{n}"
@@ -112,6 +123,11 @@ def in_flight(url: str, count: int) -> Cluster:
         for n in range(count)
     )
     return cluster
+
+
+def rollout_object(number: int) -> dict[str, Any]:
+    meta = {"name": f"web-{number}", "namespace": f"n-{number}"}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta}
 
 
 def listen_in() -> None:
@@ -130,13 +146,33 @@ class Observing:
     began: float = field(default_factory=time.time)
 
     def processor_seconds(self) -> float:
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
+        return processor_seconds(self.process.pid)
 
     def mebibytes(self) -> float:
         """The most it has had so far."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
+def processor_seconds(group: int) -> float:
+    """What the processes of a group have used so far."""
+    used = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[2]) == group:
+            used += int(fields[11]) + int(fields[12])
+    return used / CLOCK_TICKS
+
+
+@contextmanager
+def working(folder: Path) -> Iterator[int]:
+    """A real `manage.py qcluster`; its process group."""
+    command = [sys.executable, "manage.py", "qcluster"]
+    with running(command, log=folder / "workers.log", environment=os.environ) as process:
+        yield process.pid
 
 
 @contextmanager

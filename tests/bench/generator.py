@@ -2,7 +2,8 @@
 
 A process of its own (`python -m tests.bench.generator PORT ROLLOUTS`) that speaks discovery, lists in pages and
 watches. It notes when it wrote which event, and what the workload's row has to say from then on.
-`GET /bench/start?rate=N`, `GET /bench/pause`, `GET /bench/notes` (the notes so far, and forgets them).
+`GET /bench/start?rate=N`, `GET /bench/pause`, `GET /bench/notes` (the notes so far, and forgets them). Whoever asks for
+one Deployment is told to come back later, and that is noted as well.
 """
 
 import json
@@ -38,6 +39,7 @@ class World:
         self.kept: dict[str, deque[tuple[int, bytes]]] = {path: deque(maxlen=MOST_KEPT) for path in (DEPLOYMENTS, PODS)}
         self.watchers: dict[str, list[Any]] = {DEPLOYMENTS: [], PODS: []}
         self.notes: list[Note] = []
+        self.asked: list[tuple[float, int]] = []
         self.rate = 0.0
         self.sent = 0
         self.lists: dict[str, list[Item]] = {}
@@ -105,7 +107,11 @@ class Handler(BaseHTTPRequestHandler):
         elif parts.path == "/bench/notes":
             with world.lock:
                 notes, world.notes = world.notes, []
-                self._answer({"notes": notes, "sent": world.sent, "rows": [each.row for each in world.rollouts]})
+                rows = [each.row for each in world.rollouts]
+                self._answer({"notes": notes, "sent": world.sent, "rows": rows, "asked": world.asked})
+        elif "/namespaces/" in parts.path:
+            world.asked.append((time.time(), int(parts.path.rpartition("-")[2])))
+            self._answer({"kind": "Status", "message": "come back later"}, status=503)
         elif "watch" in query:
             self._watch(parts.path, int(query["resourceVersion"]))
         elif parts.path in OTHERS:
@@ -113,9 +119,9 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._answer(world.page(parts.path, query.get("continue", ""), int(query["limit"])))
 
-    def _answer(self, body: Any) -> None:
+    def _answer(self, body: Any, *, status: int = 200) -> None:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        self.send_response(200)
+        self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench import charts, followers, queue, scenario, speed, train
+from tests.bench import charts, followers, idle, queue, resume, scenario, speed, train
 from tests.bench.figures import Figure
 from tests.stack import Stack
 
@@ -49,6 +49,14 @@ def _followers(run: Run) -> list[Figure]:
     return followers.measure(run.folder, say=run.say, quick=run.quick)
 
 
+def _resume(run: Run) -> list[Figure]:
+    return resume.measure(run.folder, say=run.say, quick=run.quick)
+
+
+def _idle(run: Run) -> list[Figure]:
+    return idle.measure(run.folder, say=run.say, quick=run.quick)
+
+
 def _speed(run: Run) -> list[Figure]:
     with run.stack("speed") as (stack, stage):
         return speed.measure(stack, stage, rounds=run.rounds, say=run.say)
@@ -71,6 +79,8 @@ GROUPS: Mapping[str, Callable[[Run], list[Figure]]] = {
     "train": _train,
     "charts": _charts,
     "followers": _followers,
+    "resume": _resume,
+    "idle": _idle,
 }
 
 
