@@ -49,6 +49,9 @@ STRATEGIES = {
     ("checkout", "production"): {"type": "blue_green"},
 }
 
+# Where a service runs in a second place of an environment: the namespace there.
+SECOND_PLACES = {("ledger", "production"): "production-us"}
+
 
 @dataclass(frozen=True, slots=True)
 class Version:

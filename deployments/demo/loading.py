@@ -65,6 +65,15 @@ def load_history(cluster: Cluster) -> None:
                 timeout_seconds=120,
                 strategy=content.STRATEGIES.get((application.slug, environment.name), {}),
             )
+    for (slug, name), namespace in content.SECOND_PLACES.items():
+        services.create_target(
+            actor=SYSTEM,
+            application=Application.objects.select_related("team").get(slug=slug),
+            environment=Environment.objects.get(name=name),
+            cluster=cluster,
+            namespace=namespace,
+            wave=2,
+        )
     for version in content.HISTORY:
         _release(version)
 

@@ -13,7 +13,7 @@ def manage(configuration: Configuration, *arguments: str) -> Program:
 
 
 # Where the demo's environments deploy to; the product itself never makes a namespace.
-DEMO_NAMESPACES = ("development", "staging", "production")
+DEMO_NAMESPACES = ("development", "staging", "production", "production-us")
 
 
 def sandbox(configuration: Configuration, port: int) -> Program:

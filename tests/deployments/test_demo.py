@@ -16,7 +16,7 @@ def test_the_demo_is_loaded_once() -> None:
     factories.cluster(name="sandbox")
     call_command("seed_demo", cluster="sandbox", verbosity=0)
     counts = [model.objects.count() for model in (Team, User, Application, Target, Release, Deployment)]
-    assert counts == [2, 4, 3, 9, 7, 12]
+    assert counts == [2, 4, 3, 10, 7, 12]
 
     call_command("seed_demo", cluster="sandbox", verbosity=0)
     assert [model.objects.count() for model in (Team, User, Application, Target, Release, Deployment)] == counts

@@ -8,8 +8,9 @@ import pytest
 from django.conf import settings
 from playwright.sync_api import Browser, expect
 
-from deployments.demo.content import ENVIRONMENTS, PASSWORD
+from deployments.demo.content import PASSWORD
 from releasemgr.embedded import running_url
+from releasemgr.up.programs import DEMO_NAMESPACES
 from tests.browser import chromium
 from tests.e2e.places import Place
 from tests.e2e.rest import Rest
@@ -21,7 +22,7 @@ __all__ = ["chromium"]
 # What a busy machine needs; an expectation that holds is met at once.
 expect.set_options(timeout=15_000)
 
-SANDBOX = ["deployments.sandbox", *(f"--namespace={each['name']}" for each in ENVIRONMENTS)]
+SANDBOX = ["deployments.sandbox", *(f"--namespace={name}" for name in DEMO_NAMESPACES)]
 # Pods come and go this many times faster than in the demo.
 SPEED = "2"
 
