@@ -133,7 +133,7 @@ def test_applying_again_after_a_crash_makes_no_second_revision(
     ready = deployed(target, work())
     again = target.apply(ready)
     assert isinstance(again, Succeeded)
-    assert "already" in again.message
+    assert "revision 1 of web" in again.message
     assert newest(place).number == 1
 
 
@@ -241,6 +241,51 @@ def _given_pending(place: Place, *, at: int) -> None:
     )
 
 
+def test_hooks_that_take_long_hold_no_worker(
+    target: Target, work: Callable[..., Work], place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "STAY_AFTER_SECONDS", 0.5)
+    ready = prepared(target, work(values={"migrate": "registry.example/migrate:unready"}))
+    waiting = target.apply(ready)
+    assert isinstance(waiting, Running), waiting
+    assert isinstance(target.apply(ready), Running), "whoever looks next lets it work"
+    assert newest(place).alive_at
+
+    # The hook comes to its end while nobody waits.
+    place.request(
+        "PATCH", place.path("jobs", "web-migrate", api="apis/batch/v1") + "/status", _COMPLETE, fieldManager="x"
+    )
+    _await(lambda: newest(place).status == "deployed")
+    assert isinstance(target.apply(ready), Succeeded)
+    assert newest(place).number == 1
+
+
+def test_a_newer_deployment_ends_a_helm_that_stayed(
+    target: Target, work: Callable[..., Work], place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "STAY_AFTER_SECONDS", 0.5)
+    monkeypatch.setattr(storage, "SILENT_SECONDS", 4)
+    stuck = prepared(target, work(values={"migrate": "registry.example/migrate:unready"}))
+    assert isinstance(target.apply(stuck), Running)
+    helm = process.idle._left[-1]
+
+    newer = prepared(target, work(number=2))
+    told = target.apply(newer)
+    assert isinstance(told, Running)
+    assert "told to end" in told.message
+    _await(lambda: helm.process.poll() is not None)
+    _await(lambda: isinstance(target.apply(newer), Succeeded))
+    assert newest(place).deployment_id == "d-2"
+
+
+_COMPLETE = {
+    "apiVersion": "batch/v1",
+    "kind": "Job",
+    "metadata": {"name": "web-migrate"},
+    "status": {"conditions": [{"type": "Complete", "status": "True"}], "succeeded": 1},
+}
+
+
 def test_a_failing_hook_is_a_verdict(target: Target, work: Callable[..., Work], place: Place) -> None:
     ready = prepared(target, work(values={"migrate": "registry.example/migrate:fail"}))
     assert "migrate" in refused(target.apply(ready))
@@ -300,6 +345,7 @@ def test_no_secret_in_the_arguments_or_surroundings_of_helm(
 def test_helm_that_hangs_is_stopped(target: Target, work: Callable[..., Work], monkeypatch: pytest.MonkeyPatch) -> None:
     ready = prepared(target, work(values={"migrate": "registry.example/migrate:unready"}))
     monkeypatch.setattr(process, "APPLY_SECONDS", 1.0)
+    monkeypatch.setattr(process, "STAY_AFTER_SECONDS", 5.0)
     result = target.apply(ready)
     assert isinstance(result, Errored)
     assert "took longer than 1 s" in result.message

@@ -24,9 +24,10 @@ WORKER = "deployments.targets.helm.worker"
 ROOT = Path(__file__).parents[3]
 # Rendering asks the cluster for its kinds, and `lookup` for objects.
 RENDER_SECONDS = 20.0
-# Helm waits for hooks; a worker of ours gives a task 55 seconds.
-HOOK_SECONDS = 35
-APPLY_SECONDS = 45.0
+# How long Helm waits for hooks, and how long we wait for Helm: a worker of ours gives a task 55 seconds.
+HOOK_SECONDS = 1800
+STAY_AFTER_SECONDS = 20.0
+APPLY_SECONDS = 35.0
 IDLE_SECONDS = 10.0
 # What a program needs of its surroundings; credentials that stand there are none of its business.
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "SSL_CERT_FILE", "SSL_CERT_DIR", "HELM_C_LIB", "VIRTUAL_ENV")
@@ -44,14 +45,19 @@ class HelmGone(Exception):
     """The process ended without an answer, or was stopped because it took too long. The text is a sentence."""
 
 
+class HelmStays(Exception):
+    """Helm is still at work, and goes on by itself: its end will stand in the release's record."""
+
+
 def render(request: Mapping[str, Any]) -> dict[str, Any]:
     """{name, version, objects, hooks, crds} of a chart. Raises HelmFailed or HelmGone."""
     return _run({"action": "render", **request}, RENDER_SECONDS)
 
 
 def apply(request: Mapping[str, Any]) -> dict[str, Any]:
-    """{revision, status} of the release. Raises HelmFailed or HelmGone."""
-    return _run({"action": "apply", "timeout_seconds": HOOK_SECONDS, **request}, APPLY_SECONDS)
+    """{revision, status} of the release. Raises HelmFailed, HelmGone, or HelmStays when hooks take long."""
+    request = {"action": "apply", "timeout_seconds": HOOK_SECONDS, **request}
+    return _run(request, APPLY_SECONDS, stay_after=STAY_AFTER_SECONDS)
 
 
 @dataclass(eq=False)
@@ -59,7 +65,7 @@ class Worker:
     """One process, and the private directory that goes with it."""
 
     directory: "tempfile.TemporaryDirectory[str]" = field(
-        default_factory=lambda: tempfile.TemporaryDirectory(prefix="releasemgr-helm-")
+        default_factory=lambda: tempfile.TemporaryDirectory(prefix="releasemgr-helm-", ignore_cleanup_errors=True)
     )
 
     def __post_init__(self) -> None:
@@ -93,6 +99,18 @@ class Worker:
             to.flush()
         return back.readline()
 
+    def ask_to_stay(self) -> None:
+        with suppress(OSError, ValueError):
+            self.pipes[0].write(b'{"action": "stay"}\n')
+            self.pipes[0].flush()
+
+    def leave(self) -> None:
+        """It goes on without us."""
+        to, back = self.pipes
+        to.close()
+        back.close()
+        self.directory.cleanup()
+
     def kill(self) -> None:
         # Its whole group: Helm may have started programs.
         with suppress(ProcessLookupError):
@@ -114,9 +132,12 @@ class _Idle:
     def __init__(self) -> None:
         self._workers: list[tuple[Worker, threading.Timer]] = []
         self._lock = threading.Lock()
+        # Those that go on without us, until they have ended and been waited for.
+        self._left: list[Worker] = []
 
     def take(self) -> Worker:
         with self._lock:
+            self._left = [worker for worker in self._left if worker.process.poll() is None]
             while self._workers:
                 worker, timer = self._workers.pop()
                 timer.cancel()
@@ -131,6 +152,11 @@ class _Idle:
         with self._lock:
             self._workers.append((worker, timer))
         timer.start()
+
+    def leave(self, worker: Worker) -> None:
+        worker.leave()
+        with self._lock:
+            self._left.append(worker)
 
     def end_all(self) -> None:
         with self._lock:
@@ -159,7 +185,7 @@ os.register_at_fork(after_in_child=idle.forget_after_fork)
 atexit.register(idle.end_all)
 
 
-def _run(request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+def _run(request: Mapping[str, Any], seconds: float, *, stay_after: float | None = None) -> dict[str, Any]:
     worker = idle.take()
     took_too_long = threading.Event()
 
@@ -167,23 +193,34 @@ def _run(request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         took_too_long.set()
         worker.kill()
 
-    timer = threading.Timer(seconds, stop)
-    timer.daemon = True
-    timer.start()
+    timers = [threading.Timer(seconds, stop)]
+    timers += [threading.Timer(stay_after, worker.ask_to_stay)] if stay_after is not None else []
+    for timer in timers:
+        timer.daemon = True
+        timer.start()
     data = b""
     try:
         data = worker.ask(request)
     finally:
-        timer.cancel()
-        if data.endswith(b"\n") and not took_too_long.is_set():
-            idle.keep(worker)
-        else:
-            worker.end()
-    if not data.endswith(b"\n"):
+        for timer in timers:
+            timer.cancel()
+        answer = json.loads(data) if data.endswith(b"\n") and not took_too_long.is_set() else None
+        _put_away(worker, answer)
+    if answer is None:
         late = f"Helm took longer than {seconds:.0f} s and was stopped."
         raise HelmGone(late if took_too_long.is_set() else "Helm ended without an answer.")
-    answer = json.loads(data)
+    if "stays" in answer:
+        raise HelmStays
     if "error" in answer:
         raise HelmFailed(answer["error"]["kind"], answer["error"]["message"])
     found: dict[str, Any] = answer["ok"]
     return found
+
+
+def _put_away(worker: Worker, answer: Mapping[str, Any] | None) -> None:
+    if answer is None:
+        worker.end()
+    elif "stays" in answer:
+        idle.leave(worker)
+    else:
+        idle.keep(worker)

@@ -18,7 +18,7 @@ from deployments.targets.kubernetes.wording import clean, listed, sentence
 
 # Somebody else's Helm is given this long before a pending revision counts as left behind (Helm's own limit is 300 s).
 FOREIGN_PATIENCE_SECONDS = 600
-LOOK_AGAIN_SECONDS = 5.0
+LOOK_AGAIN_SECONDS = 2.0
 RIGHTS = ("get", "list", "create", "update", "patch", "delete")
 
 
@@ -37,7 +37,7 @@ def refuse_if_newer(revision: Revision | None, work: Work) -> None:
 
 def missing_rights(cluster: Cluster, work: Work) -> str:
     """Helm keeps its records as Secrets; empty when it may."""
-    answers = parallel(lambda verb: cluster.is_allowed(verb, "", "secrets", work.namespace), RIGHTS)
+    answers = parallel(lambda verb: granted.is_allowed(cluster, verb, "", "secrets", work.namespace), RIGHTS)
     missing = []
     for verb, answer in zip(RIGHTS, answers, strict=True):
         if isinstance(answer, ClusterError):
@@ -52,36 +52,67 @@ def missing_rights(cluster: Cluster, work: Work) -> str:
 
 
 def bring_out(cluster: Cluster, work: Work) -> StepResult:
-    """Looks first: a revision of this very deployment that is deployed is its own success from before a crash."""
-    name = rendering.release_name(work)
+    """Looks first: a revision of this very deployment tells what became of it, also when nobody waited for its end."""
     revision = newest_of(cluster, work)
     refuse_if_newer(revision, work)
-    if revision is not None and revision.deployment_id == work.deployment_id and revision.status == storage.DEPLOYED:
-        return Succeeded(f"Helm had already brought out revision {revision.number} of {name}.")
-    log: list[str] = []
+    known = _what_is_known(revision, work)
+    if known is not None:
+        return known
+    log: tuple[str, ...] = ()
     if revision is not None and revision.is_pending:
-        if not _is_left_behind(revision):
-            return Running(
-                f"Somebody else's Helm is at work on {name} ({revision.status}, revision {revision.number}).",
-                retry_after_seconds=LOOK_AGAIN_SECONDS,
-            )
         storage.mark_failed(cluster, revision)
-        log.append(f"Revision {revision.number} of {name} was left {revision.status}; it is marked as failed.")
+        log = (f"Revision {revision.number} of {_name(work)} was left {revision.status}; it is marked as failed.",)
+        if _is_alive(revision):
+            return _wait(f"An earlier Helm is at work on {_name(work)}, and was told to end.", log)
+    return _asked(work, log, is_upgrade=revision is not None)
+
+
+def _what_is_known(revision: Revision | None, work: Work) -> StepResult | None:
+    """What the newest revision tells without doing anything; None when there is something to do."""
+    if revision is None:
+        return None
+    is_own = revision.deployment_id == work.deployment_id
+    if is_own and revision.status == storage.DEPLOYED:
+        return Succeeded(f"Helm brought out revision {revision.number} of {_name(work)}.")
+    if is_own and revision.status == storage.FAILED and revision.description() not in ("", storage.INTERRUPTED):
+        # Helm's own verdict, which nobody had waited for.
+        told = verdict_on(process.HelmFailed("HelmReleaseError", revision.description()), work, "apply the chart")
+        return told if isinstance(told, Failed) else None
+    if revision.status == storage.FAILED and revision.is_ours and _is_alive(revision):
+        return _wait(f"An earlier Helm is at work on {_name(work)}, and was told to end.")
+    if revision.is_pending and is_own and _is_alive(revision):
+        return _wait(f"Helm waits for the hooks of {_name(work)} ({revision.status}, revision {revision.number}).")
+    if revision.is_pending and not revision.is_ours and time.time() - revision.changed_at <= FOREIGN_PATIENCE_SECONDS:
+        return _wait(f"Somebody else's Helm is at work on {_name(work)} ({revision.status}).")
+    return None
+
+
+def _is_alive(revision: Revision) -> bool:
+    """Whether a worker that stayed gave a sign of life just now. Others of ours end with the one who asked."""
+    return bool(revision.alive_at) and time.time() - revision.alive_at <= storage.SILENT_SECONDS
+
+
+def _wait(message: str, log: tuple[str, ...] = ()) -> Running:
+    return Running(message, retry_after_seconds=LOOK_AGAIN_SECONDS, log=log)
+
+
+def _asked(work: Work, log: tuple[str, ...], *, is_upgrade: bool) -> StepResult:
     packed = archive.chart_of(work.objects, _metadata(work))
     try:
-        done = process.apply(request(work, packed, is_upgrade=revision is not None))
+        done = process.apply(request(work, packed, is_upgrade=is_upgrade))
+    except process.HelmStays:
+        return _wait(f"Helm waits for the hooks of {_name(work)}.", log)
     except process.HelmGone as error:
-        return Errored(str(error), log=tuple(log))
+        return Errored(str(error), log=log)
     except process.HelmFailed as error:
-        return verdict_on(error, work, "apply the chart", tuple(log))
+        return verdict_on(error, work, "apply the chart", log)
     count = f"{len(work.objects)} {'object' if len(work.objects) == 1 else 'objects'}"
-    log += [f"{objects.title(item)}: {'a hook' if rendering.is_hook(item) else 'applied'}" for item in work.objects]
-    return Succeeded(f"Helm brought out revision {done['revision']} of {name}: {count}.", log=tuple(log))
+    told = [f"{objects.title(item)}: {'a hook' if rendering.is_hook(item) else 'applied'}" for item in work.objects]
+    return Succeeded(f"Helm brought out revision {done['revision']} of {_name(work)}: {count}.", log=(*log, *told))
 
 
-def _is_left_behind(revision: Revision) -> bool:
-    """Ours always is: one deployment of a target runs at a time, and its Helm ends with the worker that started it."""
-    return revision.is_ours or time.time() - revision.changed_at > FOREIGN_PATIENCE_SECONDS
+def _name(work: Work) -> str:
+    return rendering.release_name(work)
 
 
 def may_upgrade(revision: Revision | None) -> bool:

@@ -5,6 +5,7 @@ import binascii
 import gzip
 import io
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,14 +15,21 @@ from deployments.targets.kubernetes.cluster import Cluster
 
 SECRET_TYPE = "helm.sh/release.v1"  # noqa: S105 - a type of Secret
 DEPLOYMENT, SEQUENCE, TARGET = "releasemgr.dev/deployment", "releasemgr.dev/sequence", "releasemgr.dev/target"
+ALIVE = "releasemgr.dev/helm-alive"
 FAILED, DEPLOYED = "failed", "deployed"
+# A pending revision of ours on which nothing has happened for so long has nobody who works on it.
+SILENT_SECONDS = 10
 INTERRUPTED = "Interrupted: the process that did this ended before it was done"
 MOST_BYTES = 20 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """One revision of a release, by the labels of its Secret. `changed_at`: seconds since 1970, by Helm's clock."""
+    """One revision of a release, by the labels of its Secret.
+
+    `changed_at`, `alive_at`: when Helm last wrote it, and when a worker that stays last gave a sign of life; seconds
+    since 1970, by the clock of the machine that Helm ran on.
+    """
 
     number: int
     status: str
@@ -29,6 +37,7 @@ class Revision:
     sequence: int
     target_id: str
     changed_at: int
+    alive_at: int
     secret: Mapping[str, Any]
 
     @property
@@ -59,6 +68,14 @@ def newest(cluster: Cluster, namespace: str, release: str) -> Revision | None:
     return max(revisions, key=lambda revision: revision.number, default=None)
 
 
+def show_life(cluster: Cluster, revision: Revision) -> None:
+    """Helm's next write of the record takes it away again, and is a sign of life itself."""
+    meta = revision.secret["metadata"]
+    annotations = {ALIVE: str(int(time.time()))}
+    part = {"metadata": {"name": meta["name"], "namespace": meta["namespace"], "annotations": annotations}}
+    cluster.merge({"apiVersion": "v1", "kind": "Secret", **part})
+
+
 def mark_failed(cluster: Cluster, revision: Revision) -> None:
     """Ends a revision that nobody works on any more, as Helm itself would have.
 
@@ -87,6 +104,7 @@ def _revision(secret: Mapping[str, Any]) -> Revision:
         sequence=_number(labels.get(SEQUENCE)),
         target_id=str(labels.get(TARGET, "")),
         changed_at=_number(labels.get("modifiedAt") or labels.get("createdAt")),
+        alive_at=_number((secret["metadata"].get("annotations") or {}).get(ALIVE)),
         secret=secret,
     )
 

@@ -2,7 +2,8 @@
 
 The library is a Go runtime, which a forked process must never inherit: it may be imported here and nowhere else. The
 kubeconfig comes with the request and stays in memory. Standard input stays open as long as the caller lives; when it
-ends, so does this process, whatever Helm is doing: nobody would hear of its end.
+ends, so does this process, whatever Helm is doing: nobody would hear of its end. Unless it was asked to stay: then Helm
+finishes what it does, and others read its end in the release's record.
 """
 
 import base64
@@ -25,24 +26,67 @@ HOOK = "helm.sh/hook"
 KEPT_REVISIONS = 10
 
 
+class _Task:
+    """One request, which ends either with its answer or with the word that Helm stays: never with both."""
+
+    def __init__(self, request: dict[str, Any]) -> None:
+        self.request = request
+        self.stays = False
+        self.is_answered = False
+        self._lock = threading.Lock()
+
+    def answer(self, answer: Mapping[str, Any]) -> None:
+        with self._lock:
+            if self.stays:
+                os._exit(0)
+            self.is_answered = True
+            _say(answer)
+
+    def stay(self) -> None:
+        with self._lock:
+            if not self.is_answered and not self.stays:
+                self.stays = True
+                _say({"stays": True})
+
+
 def main() -> NoReturn:
-    requests: SimpleQueue[bytes] = SimpleQueue()
-    threading.Thread(target=_read, args=[requests], daemon=True).start()
+    tasks: SimpleQueue[_Task] = SimpleQueue()
+    threading.Thread(target=_read, args=[tasks], daemon=True).start()
     while True:
-        request = json.loads(requests.get())
+        task = tasks.get()
         try:
-            answer = {"ok": _ACTIONS[request["action"]](request)}
+            task.answer({"ok": _ACTIONS[task.request["action"]](task.request)})
         except helm.HelmError as error:
-            answer = {"error": {"kind": type(error).__name__, "message": str(error)}}
-        sys.stdout.write(json.dumps(answer) + "\n")
-        sys.stdout.flush()
+            task.answer({"error": {"kind": type(error).__name__, "message": str(error)}})
 
 
-def _read(requests: "SimpleQueue[bytes]") -> None:
+def _read(tasks: "SimpleQueue[_Task]") -> None:
     """In a thread of its own, for the end of the input must be seen while Helm is busy."""
+    task: _Task | None = None
     for line in sys.stdin.buffer:
-        requests.put(line)
-    os._exit(1)
+        request = json.loads(line)
+        if request["action"] != "stay":
+            task = _Task(request)
+            tasks.put(task)
+        elif task is not None:
+            threading.Thread(target=_stay, args=[task], daemon=True).start()
+    if task is None or not task.stays:
+        os._exit(1)
+
+
+def _stay(task: _Task) -> None:
+    # The Kubernetes client costs half a second, which most requests need not pay.
+    from deployments.targets.helm.staying import signs_of_life  # noqa: PLC0415
+
+    for _ in signs_of_life(task.request):
+        task.stay()
+        if task.is_answered:
+            return
+
+
+def _say(answer: Mapping[str, Any]) -> None:
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()
 
 
 @contextlib.contextmanager
