@@ -44,7 +44,8 @@ def collect_evidence(deployment: Deployment) -> Mapping[str, Any]:
 
 def _written_by(deployment: Deployment) -> Mapping[str, Any]:
     applied = deployment.steps.filter(name=StepName.APPLY).values_list("checkpoint", flat=True).first()
-    return (applied or {}).get("written", {})
+    written: Mapping[str, Any] = (applied or {}).get("written", {})
+    return written
 
 
 def _preflight(deployment: Deployment, step: Step, work: Work, now: datetime) -> StepResult:

@@ -25,7 +25,7 @@ from deployments.health.base import (
 )
 from deployments.health.expectations import JOB_SECONDS
 from deployments.targets.base import Connection, InvalidContent, Work
-from deployments.targets.kubernetes import objects, render
+from deployments.targets.kubernetes import logs, objects, render
 from deployments.targets.kubernetes.cluster import Cluster
 from deployments.targets.kubernetes.errors import ClusterError
 from deployments.targets.kubernetes.kubeconfig import InvalidKubeconfig
@@ -129,7 +129,7 @@ def _log_tail(cluster: Cluster, namespace: str, name: str) -> tuple[str, ...]:
         if newest is None or not containers:
             return ()
         container = str(containers[0].get("name", ""))
-        return cluster.log_tail(namespace, objects.name_of(newest), container, previous=False)[-LOG_LINES:]
+        return logs.tail(cluster, namespace, objects.name_of(newest), container, previous=False)[-LOG_LINES:]
     except ClusterError:
         return ()
 

@@ -8,7 +8,7 @@ from typing import Any
 from deployments.targets.base import Errored, Failed, Running, StepResult, Succeeded, Work
 from deployments.targets.helm import archive, process, rendering, storage, words
 from deployments.targets.helm.storage import Revision
-from deployments.targets.kubernetes import objects
+from deployments.targets.kubernetes import granted, objects
 from deployments.targets.kubernetes.cluster import Cluster
 from deployments.targets.kubernetes.errors import ClusterError, Refused
 from deployments.targets.kubernetes.fence import Superseded

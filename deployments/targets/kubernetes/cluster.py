@@ -13,16 +13,12 @@ from deployments.targets.base import Connection, Manifest
 from deployments.targets.kubernetes import answers, objects
 from deployments.targets.kubernetes.connections import Timing, forget_client, get_client
 from deployments.targets.kubernetes.errors import NotFound, Unauthenticated, Unavailable, ask
-from deployments.targets.kubernetes.wording import clean, clean_block
+from deployments.targets.kubernetes.wording import clean
 
 FIELD_MANAGER = "releasemgr"
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/strategic-merge-patch+json"
 PAGE_SIZE = 500
-LOG_LINES = 50
-LOG_BYTES = 16_384
-# A log comes through the node, which may be what is broken: it is not worth a long wait.
-LOG_TIMEOUTS = (3.0, 5.0)
 MOST_ITEMS = 20_000
 
 Answer = TypeVar("Answer")
@@ -52,6 +48,7 @@ class Cluster:
         self._connection = connection
         self._timeouts = timeouts
         self._client = get_client(connection)
+        self.key = connection.key
         self.server: str = self._client.configuration.host
 
     def version(self) -> ClusterVersion:
@@ -179,9 +176,11 @@ class Cluster:
         """Any JSON answer by its path."""
         return self._request(doing, "GET", path, query=query)
 
-    def read_bytes(self, doing: str, path: str, query: Query = ()) -> bytes:
+    def read_bytes(
+        self, doing: str, path: str, query: Query = (), *, timeouts: tuple[float, float] | None = None
+    ) -> bytes:
         """Any answer by its path, as it came."""
-        return self._raw(doing, "GET", path, query=query)
+        return self._raw(doing, "GET", path, query=query, timeouts=timeouts)
 
     def open_stream(self, doing: str, path: str, query: Query, timeouts: tuple[float, float]) -> urllib3.HTTPResponse:
         """A response whose body is still to be read; `timeouts` are (connect, between two reads) in seconds."""
@@ -194,27 +193,16 @@ class Cluster:
 
         return self._guarded(doing, send)
 
-    def is_allowed(self, verb: str, group: str, resource: str, namespace: str, subresource: str = "") -> bool:
-        """Whether our credentials may do this, as the cluster's authorizer sees it."""
-        attributes = {"namespace": namespace, "verb": verb, "group": group, "resource": resource}
-        if subresource:
-            attributes["subresource"] = subresource
+    def review(self, attributes: Mapping[str, str]) -> bool:
+        """Whether our credentials may do this, as the cluster's authorizer sees it. Ask by `granted`."""
         review = {
             "apiVersion": "authorization.k8s.io/v1",
             "kind": "SelfSubjectAccessReview",
-            "spec": {"resourceAttributes": attributes},
+            "spec": {"resourceAttributes": dict(attributes)},
         }
         path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
         answer = self._request("ask for our rights", "POST", path, body=review)
         return (answer.get("status") or {}).get("allowed") is True
-
-    def log_tail(self, namespace: str, pod: str, container: str, *, previous: bool) -> tuple[str, ...]:
-        """The last lines that a container wrote; `previous` reads the run before the last restart."""
-        path = f"/api/v1/namespaces/{quote(namespace, safe='')}/pods/{quote(pod, safe='')}/log"
-        query = [("container", container), ("tailLines", str(LOG_LINES)), ("limitBytes", str(LOG_BYTES))]
-        query += [("previous", "true")] if previous else []
-        data = self._raw(f"read the log of {pod}", "GET", path, query=query, timeouts=LOG_TIMEOUTS)
-        return tuple(clean_block(data.decode("utf-8", "replace"), limit=LOG_BYTES).splitlines()[-LOG_LINES:])
 
     def _path(self, api_version: str, kind: str, namespace: str, name: str = "") -> str:
         resource = self.resource(api_version, kind)

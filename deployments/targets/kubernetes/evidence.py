@@ -6,7 +6,7 @@ Never the objects themselves: pod specs hold env values, and Secrets hold secret
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from deployments.targets.kubernetes import objects
+from deployments.targets.kubernetes import logs, objects
 from deployments.targets.kubernetes.cluster import Cluster
 from deployments.targets.kubernetes.errors import ClusterError, Unavailable
 from deployments.targets.kubernetes.wording import clean
@@ -111,7 +111,7 @@ def _add_logs(cluster: Cluster, namespace: str, pods: list[dict[str, Any]]) -> N
         # While it waits for its restart, the run that tells something is the one before.
         previous = container["state"].get("state") == "waiting"
         try:
-            container["log"] = list(cluster.log_tail(namespace, pod, container["name"], previous=previous))
+            container["log"] = list(logs.tail(cluster, namespace, pod, container["name"], previous=previous))
         except ClusterError as error:
             container["log"] = [f"[{error}]"]
             if isinstance(error, Unavailable):

@@ -11,7 +11,7 @@ from typing import Any
 
 from deployments.targets.base import Failed, InvalidContent, Manifest, StepResult, Succeeded, Work
 from deployments.targets.comparison import Comparison, DriftReport
-from deployments.targets.kubernetes import apply, compare, discovery, drift, fence, objects, overrides
+from deployments.targets.kubernetes import apply, compare, discovery, drift, fence, granted, objects, overrides
 from deployments.targets.kubernetes.cluster import Cluster
 from deployments.targets.kubernetes.errors import ClusterError, Forbidden, Modified
 from deployments.targets.kubernetes.manifests import ManifestsTarget, answering
@@ -123,7 +123,7 @@ def _missing_rights(cluster: Cluster, work: Work) -> list[str]:
         # Which kinds will be patched is not known yet; the dry run tells.
         rights = [right for right in rights if right.verb != "patch"]
     answers = parallel(
-        lambda right: cluster.is_allowed(right.verb, right.group, right.resource, work.namespace), rights
+        lambda right: granted.is_allowed(cluster, right.verb, right.group, right.resource, work.namespace), rights
     )
     for answer in answers:
         if isinstance(answer, ClusterError):

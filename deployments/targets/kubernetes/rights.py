@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from deployments.targets.base import Manifest, Work
-from deployments.targets.kubernetes import objects, scaling
+from deployments.targets.kubernetes import granted, objects, scaling
 from deployments.targets.kubernetes.cluster import Cluster
 from deployments.targets.kubernetes.errors import ClusterError, UnknownKind
 from deployments.targets.kubernetes.parallel import parallel
@@ -73,8 +73,8 @@ def missing(cluster: Cluster, work: Work, items: Sequence[Manifest]) -> Missing:
         helpful.append(SCALERS)
     asked = [*needed, *(right for right in helpful if right not in needed)]
     answers = parallel(
-        lambda right: cluster.is_allowed(
-            right.verb, right.group, right.resource, work.namespace if right.namespaced else ""
+        lambda right: granted.is_allowed(
+            cluster, right.verb, right.group, right.resource, work.namespace if right.namespaced else ""
         ),
         asked,
     )
