@@ -49,11 +49,11 @@ class Place:
         return f"/{api}/namespaces/{self.namespace}/{plural}" + (f"/{name}" if name else "")
 
     def writes(self) -> list[str]:
-        """The changing requests so far that were no dry runs or reviews."""
+        """The changing requests to this namespace so far that were no dry runs or reviews."""
         return [
             f"{asked.method} {asked.path}"
             for asked in self.server.requests
-            if asked.method != "GET" and "dryRun" not in asked.query and "selfsubject" not in asked.path
+            if asked.method != "GET" and "dryRun" not in asked.query and f"/namespaces/{self.namespace}/" in asked.path
         ]
 
 
