@@ -70,12 +70,12 @@ def _told(item: Manifest, live: Manifest | None, work: Work, *, is_autoscaled: b
         return [], f"{objects.title(item)} has been written by another deployment since ({release or 'unknown'})."
     return [
         _drift(kind, name, live, leaf, owner)
-        for leaf, owner in _drifted(item, live)
+        for leaf, owner in drifted(item, live)
         if not (is_autoscaled and tuple(map(str, leaf.steps)) == REPLICAS)
     ], ""
 
 
-def _drifted(item: Manifest, live: Manifest) -> Iterator[tuple[Leaf, Owner | None]]:
+def drifted(item: Manifest, live: Manifest) -> Iterator[tuple[Leaf, Owner | None]]:
     """The fields that drifted, and who owns them now as far as that is known."""
     everybody = owners(live)
     applied_at = _applied_at(everybody)
