@@ -241,6 +241,36 @@ def _given_pending(place: Place, *, at: int) -> None:
     )
 
 
+def test_fields_of_others_are_taken_only_when_somebody_says_so(
+    target: Target, work: Callable[..., Work], place: Place
+) -> None:
+    deployed(target, work())
+    patch = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "web"}, "data": {"switch": "off"}}
+    place.request("PATCH", place.path("configmaps", "web", api="api/v1"), patch, fieldManager="kubectl", force="true")
+    assert "“kubectl” owns data.switch" in refused(target.preflight(work(number=2)))
+
+    ready = prepared(target, work(number=3, take_over=("kubectl",)))
+    result = target.apply(ready)
+    assert isinstance(result, Succeeded), result
+    assert any("over from “kubectl”" in line for line in result.log)
+    assert place.request("GET", place.path("configmaps", "web", api="api/v1"))["data"]["switch"] == "on"
+
+
+def test_an_autoscalers_replicas_are_left_alone(target: Target, work: Callable[..., Work], place: Place) -> None:
+    deployed(target, work())
+    scaler = {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "web"},
+        "spec": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}, "maxReplicas": 9},
+    }
+    place.request("POST", place.path("horizontalpodautoscalers", api="apis/autoscaling/v2"), scaler)
+    scale = {"metadata": {"name": "web", "namespace": place.namespace}, "spec": {"replicas": 4}}
+    place.request("PUT", place.path("deployments", "web") + "/scale", scale)
+    deployed(target, work(number=2, values={"image": "registry.example/web:2.0.0"}))
+    assert live(place)["spec"]["replicas"] == 4
+
+
 def test_hooks_that_take_long_hold_no_worker(
     target: Target, work: Callable[..., Work], place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from deployments.targets.base import Errored, Failed, InvalidContent, Manifest, StepResult, Succeeded, Work
 from deployments.targets.comparison import Comparison, DriftReport
 from deployments.targets.helm import download, process, releases, rendering, repositories
-from deployments.targets.kubernetes import compare, drift, preflight
+from deployments.targets.kubernetes import compare, drift, objects, preflight, scaling
 from deployments.targets.kubernetes.cluster import Cluster
 from deployments.targets.kubernetes.manifests import ManifestsTarget, answering
 
@@ -76,15 +76,32 @@ def _preflight(cluster: Cluster, work: Work) -> StepResult:
             return Errored(str(error))
         except process.HelmFailed as error:
             return releases.verdict_on(error, work, "render the chart")
+    items, said = _leaving_replicas(cluster, work, items)
     ready = replace(work, objects=items)
+    if any(rendering.is_hook(item) for item in items):
+        # Fields are taken over before Helm begins, and with them new pods would start before its hooks.
+        ready = replace(ready, take_over=())
     missing = releases.missing_rights(cluster, ready)
     result = preflight.preflight(cluster, _without_hooks(ready))
     if missing and isinstance(result, Succeeded | Failed):
         problems = [missing, *([result.message] if isinstance(result, Failed) else [])]
         return Failed(" ".join(problems), evidence={"problems": problems})
     if isinstance(result, Succeeded):
-        return replace(result, log=(told, *result.log), objects=tuple(items))
+        return replace(result, log=(told, *said, *result.log), objects=tuple(items))
     return result
+
+
+def _leaving_replicas(cluster: Cluster, work: Work, items: Sequence[Manifest]) -> tuple[list[Manifest], list[str]]:
+    """Helm applies what it is given: so what an autoscaler decides is left out, or kept as it is, beforehand."""
+    autoscalers = scaling.autoscalers_in(cluster, items, work.namespace)
+    left, said = [], []
+    for item in items:
+        if item["kind"] in objects.SCALED_KINDS:
+            live = cluster.get(str(item["apiVersion"]), str(item["kind"]), work.namespace, objects.name_of(item))
+            item, note = scaling.left_alone(item, live, autoscalers)
+            said += [f"{objects.title(item)}: {note}."] if note else []
+        left.append(item)
+    return left, said
 
 
 def _rendered(work: Work, *, is_upgrade: bool) -> tuple[tuple[Manifest, ...], str]:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from deployments.targets.base import Errored, Failed, Running, StepResult, Succeeded, Work
+from deployments.targets.base import Errored, Failed, Manifest, Running, StepResult, Succeeded, Work
 from deployments.targets.helm import archive, process, rendering, storage, words
 from deployments.targets.helm.storage import Revision
 from deployments.targets.kubernetes import granted, objects
@@ -15,6 +15,7 @@ from deployments.targets.kubernetes.fence import Superseded
 from deployments.targets.kubernetes.kubeconfig import read_kubeconfig
 from deployments.targets.kubernetes.parallel import parallel
 from deployments.targets.kubernetes.wording import clean, listed, sentence
+from deployments.targets.kubernetes.writing import Writing
 
 # Somebody else's Helm is given this long before a pending revision counts as left behind (Helm's own limit is 300 s).
 FOREIGN_PATIENCE_SECONDS = 600
@@ -64,7 +65,22 @@ def bring_out(cluster: Cluster, work: Work) -> StepResult:
         log = (f"Revision {revision.number} of {_name(work)} was left {revision.status}; it is marked as failed.",)
         if _is_alive(revision):
             return _wait(f"An earlier Helm is at work on {_name(work)}, and was told to end.", log)
+    log += _taken_over(cluster, work)
     return _asked(work, log, is_upgrade=revision is not None)
+
+
+def _taken_over(cluster: Cluster, work: Work) -> tuple[str, ...]:
+    """Helm can't be told which fields of others it may take; but its field manager is ours, so we take them first."""
+    hooks = [item for item in work.objects if rendering.is_hook(item)]
+    if not work.take_over or hooks:
+        return ()
+    writing = Writing(cluster, work)
+    written = [(item, writing.write(item)) for item in work.objects if _exists(cluster, item, work)]
+    return tuple(f"{objects.title(item)}: {note}" for item, done in written for note in done.notes)
+
+
+def _exists(cluster: Cluster, item: Manifest, work: Work) -> bool:
+    return cluster.get(str(item["apiVersion"]), str(item["kind"]), work.namespace, objects.name_of(item)) is not None
 
 
 def _what_is_known(revision: Revision | None, work: Work) -> StepResult | None:
