@@ -25,13 +25,16 @@ def waves_of(targets: Iterable[Target]) -> list[list[Target]]:
 
 
 def names_of(targets: Iterable[Target]) -> dict[UUID, str]:
-    """Target id → what people call it: its cluster, with the namespace where the cluster alone does not say it."""
-    rows = list(targets)
-    shared = Counter(each.cluster_id for each in rows)
-    return {
-        each.pk: each.cluster.name if shared[each.cluster_id] == 1 else f"{each.cluster.name}/{each.namespace}"
-        for each in rows
-    }
+    """Target id → what tells it from the others: its cluster, or its namespace there, or both."""
+    rows = {each.pk: each for each in targets}
+    shared = Counter(each.cluster_id for each in rows.values())
+
+    def name_of(target: Target) -> str:
+        if shared[target.cluster_id] == 1:
+            return target.cluster.name
+        return target.namespace if len(shared) == 1 else f"{target.cluster.name}/{target.namespace}"
+
+    return {pk: name_of(target) for pk, target in rows.items()}
 
 
 def parts_of(lead: Deployment) -> QuerySet[Deployment]:

@@ -92,7 +92,7 @@ def test_the_first_target_leads_and_the_others_follow_in_waves(crew: Crew, regio
     assert lead.status == "succeeded"
     assert [namespace for namespace, _ in regions.applied] == ["default", "eu-2", "eu-3", "us-1"]
     assert parts(lead) == {"eu-2": "succeeded", "eu-3": "succeeded", "us-1": "succeeded"}
-    assert lead.steps.get(name="waves").message == ("1.0.0 runs in main/default, main/eu-2, main/eu-3 and main/us-1.")
+    assert lead.steps.get(name="waves").message == ("1.0.0 runs in default, eu-2, eu-3 and us-1.")
 
 
 def test_a_part_has_the_overrides_of_its_target_and_asks_for_its_turn_only(crew: Crew, regions: Regions) -> None:
@@ -136,9 +136,7 @@ def test_a_failing_target_stops_the_rest_and_takes_back_those_that_were_done(cre
     lead.refresh_from_db()
 
     assert lead.status == "rolled_back"
-    assert lead.error_message == (
-        "main/eu-3 failed: CrashLoopBackOff. main/default and main/eu-2: brought back. Not reached: main/us-1."
-    )
+    assert lead.error_message == ("eu-3 failed: CrashLoopBackOff. default and eu-2: brought back. Not reached: us-1.")
     assert parts(lead) == {"eu-2": "rolled_back", "eu-3": "rolled_back"}
     rollback = lead.rollbacks.get()
     assert (rollback.automatic, rollback.release_id) == (True, first.release_id)
@@ -172,7 +170,7 @@ def test_where_waves_stay_only_the_failing_target_goes_back(crew: Crew, regions:
     lead.refresh_from_db()
 
     assert lead.status == "failed"
-    assert "main/default and main/eu-2: left on 2.0.0." in lead.error_message
+    assert "default and eu-2: left on 2.0.0." in lead.error_message
     assert regions.runs == {"default": "2.0.0", "eu-2": "2.0.0", "eu-3": "1.0.0", "us-1": "1.0.0"}
     assert parts(lead) == {"eu-2": "succeeded", "eu-3": "rolled_back"}
     assert not lead.rollbacks.exists()
@@ -243,9 +241,9 @@ def test_what_has_not_started_never_does_once_another_failed(crew: Crew, regions
     lead.refresh_from_db()
 
     assert lead.status == "failed"
-    assert lead.error_message.startswith("main/eu-2 failed: Quota exceeded. main/default: left on 1.0.0.")
+    assert lead.error_message.startswith("eu-2 failed: Quota exceeded. default: left on 1.0.0.")
     other = lead.parts.get(target__namespace="eu-3")
-    assert (other.status, other.error_message) == ("cancelled", "Not started: main/eu-2 failed.")
+    assert (other.status, other.error_message) == ("cancelled", "Not started: eu-2 failed.")
 
 
 @pytest.mark.parametrize("move", ["cancel", "rollback", "retry", "approve", "reject"])
