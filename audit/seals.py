@@ -30,10 +30,24 @@ LATE = """
         WHERE nearest.last_sequence >= event.sequence)"""
 
 
+PENDING = """
+    SELECT EXISTS (
+        SELECT FROM audit_event WHERE sequence > coalesce(
+            (SELECT last_sequence FROM audit_sealedrange ORDER BY first_sequence DESC LIMIT 1), 0)
+    ) OR EXISTS (
+        SELECT FROM audit_seal WHERE gaps <> '[]' AND number > (
+            SELECT settled FROM audit_seal ORDER BY number DESC LIMIT 1))"""
+
+
 @dataclass(frozen=True)
 class Leaf:
     sequence: int
     hash: str
+
+
+def may_have_pending() -> bool:
+    """Whether `seal_pending` could find anything: one question instead of eight, for whoever asks all the time."""
+    return bool(_scalar(PENDING))
 
 
 @transaction.atomic

@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, connections, transaction
 
 from audit.models import Event, Seal, SealedRange
-from audit.seals import gaps_between, merkle_root, seal_pending
+from audit.seals import gaps_between, may_have_pending, merkle_root, seal_pending
 from audit.selectors import seals_of
 from audit.services import record_denied
 from audit.verification import examine, verify
@@ -74,8 +74,14 @@ def test_every_event_is_sealed_once_and_knows_its_seal() -> None:
     assert examine().problem == ""
 
 
+def test_where_nothing_happened_nothing_is_pending() -> None:
+    assert not may_have_pending()
+    assert seal_pending(NOW) == 0
+
+
 def test_nothing_new_makes_no_seal() -> None:
     happen()
+    assert may_have_pending()
     seal_pending(NOW)
 
     assert seal_pending(NOW) == 0
@@ -115,6 +121,7 @@ def test_an_event_that_commits_after_many_seals_is_still_sealed() -> None:
             seal_pending(NOW)
         writer.commit()
 
+    assert may_have_pending()
     assert seal_pending(NOW) == 1
     assert seals_of([late])[late][0] == 5
     assert verify().problem == ""

@@ -25,7 +25,7 @@ WARM_UP_LOOKS, WARM_UP_SECONDS = 12, 30.0
 
 def measure(folder: Path, *, say: Callable[[str], None], quick: bool = False) -> list[Figure]:
     """On the configured database. Takes about a minute; with `quick` some seconds."""
-    rollouts, seconds = (20, 5.0) if quick else (100, 25.0)
+    rollouts, seconds = (20, 5.0) if quick else (20, 40.0)
     say("Doing nothing …")
     with generated(folder, rollouts) as source, working(folder) as workers, observing(folder) as observer:
         cluster = in_flight(source.url, 0)
@@ -38,7 +38,7 @@ def measure(folder: Path, *, say: Callable[[str], None], quick: bool = False) ->
         with working(folder), observing(folder) as observer:
             wait_until(lambda: followed_since(cluster, observer.began), 60, "The observer follows nothing.")
             _warm_up(source)
-            source.start(2.0 * rollouts if quick else 0.5 * rollouts)
+            source.start(rollouts)
             time.sleep(seconds)
             source.pause()
             time.sleep(1.0)

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from audit.seals import seal_pending
+from audit.seals import may_have_pending, seal_pending
 from deployments.engine.observer import Observer
 from deployments.services.bakes import wake_due_bakes
 
@@ -20,4 +20,9 @@ class Command(BaseCommand):
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.set())
         self.stdout.write("Observing.")
-        Observer(stop, chores=(lambda: seal_pending(timezone.now()), wake_due_bakes)).run()
+        Observer(stop, chores=(_seal, wake_due_bakes)).run()
+
+
+def _seal() -> None:
+    if may_have_pending():
+        seal_pending(timezone.now())
