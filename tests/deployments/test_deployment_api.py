@@ -463,6 +463,23 @@ def test_a_preview_tells_content_that_does_not_fit(crew: Crew, api_of: ApiOf) ->
     assert "elsewhere" in body["blocked_by"][0]["sentence"]
 
 
+def test_what_the_guardrails_refuse_blocks_the_preview_and_the_deployment(crew: Crew, api_of: ApiOf) -> None:
+    hostile = factories.MANIFESTS.replace("containers:", "hostNetwork: true\n      containers:", 1)
+    assert "hostNetwork" in hostile
+    release = factories.approved(
+        crew.deployer, crew.approver, crew.application, artifacts=factories.artifacts(manifests=hostile)
+    )
+    client = api_of(crew.deployer)
+
+    shown = client.get(preview_address(release)).json()["blocked_by"][0]
+    answer = client.post(f"/api/v1/releases/{release.pk}/deploy", {"environment": "staging"})
+
+    assert shown["sentence"] == "Deployment web: spec.hostNetwork must not be true (Pod Security baseline)."
+    assert answer.status_code == 422
+    assert answer.json()["details"]["manifests"] == [shown["sentence"]]
+    assert not Deployment.objects.exists()
+
+
 @pytest.mark.parametrize("query", ["", "environment=", "environment=moon"])
 def test_a_preview_needs_its_environment(crew: Crew, release: Release, api_of: ApiOf, query: str) -> None:
     assert api_of(crew.deployer).get(preview_address(release, query)).status_code == 422

@@ -35,6 +35,8 @@ def scaled(place: Place, replicas: int, manager: str = "kube-controller-manager"
     path = place.path("deployments", name) + "/scale"
     scale = place.request("GET", path)
     scale["spec"]["replicas"] = replicas
+    # Whatever the controllers write meanwhile.
+    del scale["metadata"]["resourceVersion"]
     place.request("PUT", path, scale, fieldManager=manager)
 
 
@@ -111,6 +113,12 @@ def test_replicas_of_an_autoscaler_in_the_cluster_are_left_alone(place: Place) -
     assert replicas(place) == 4
     assert isinstance(settle(TARGET, work), Succeeded)
     assert replicas(place) == 4
+
+
+def test_who_may_not_see_autoscalers_is_told_what_that_means(place: Place) -> None:
+    checked = TARGET.preflight(prepared(TARGET, place.work(user="deployer")))
+    assert isinstance(checked, Succeeded)
+    assert any("list horizontalpodautoscalers.autoscaling, replicas are applied as written" in e for e in checked.log)
 
 
 def test_an_autoscaler_may_scale_while_the_rollout_runs(place: Place) -> None:
