@@ -84,24 +84,27 @@ def _save(bake: Bake, round_: Round, now: datetime) -> timedelta | None:
         return None
     deployment = bake.deployment
     write_measurements(deployment, round_.measured)
-    newer = successor_of(deployment)
+    newer, bad, alerts = successor_of(deployment), _bad(round_), firing_alerts(deployment)
     if newer is not None:
         end_bake(bake, by=newer, now=now)
-        return None
-    bad, alerts = _bad(round_), firing_alerts(deployment)
-    if bad or alerts:
+    elif bad or alerts:
         why = told(bad) if bad else f"An alert is firing: {alerts[0]['sentence']}"
         fail_bake(bake, why, evidence={"checks": round_.evidence(), "alerts": alerts}, now=now)
-        return None
-    if now >= bake.until:
+    elif now >= bake.until:
         move_bake(bake, to=BakeStatus.PASSED, message=_passed_words(round_), completed_at=now, wake_at=None)
         write_log(deployment, _passed_words(round_))
-        return None
+    else:
+        return _watch_on(bake, round_, now)
+    return None
+
+
+def _watch_on(bake: Bake, round_: Round, now: datetime) -> timedelta:
     message = told(_unheard(round_))
     Bake.objects.filter(pk=bake.pk).update(checkpoint={"checks": round_.as_rows()}, message=message)
     if message != bake.message:
-        announce(deployment)
-    return _sleep(bake, round_, now)
+        announce(bake.deployment)
+    waits = [datetime.fromisoformat(each.tally.next_at) - now for each in round_.asked if each.tally.next_at]
+    return max(min([*waits, bake.until - now, LONGEST_SLEEP]), timedelta(milliseconds=200))
 
 
 def _bad(round_: Round) -> list[Asked]:
@@ -118,11 +121,6 @@ def _passed_words(round_: Round) -> str:
     return (
         f"Baked. At the end nobody could tell about some: {told(unheard)}" if unheard else "Baked: nothing was wrong."
     )
-
-
-def _sleep(bake: Bake, round_: Round, now: datetime) -> timedelta:
-    waits = [datetime.fromisoformat(each.tally.next_at) - now for each in round_.asked if each.tally.next_at]
-    return max(min([*waits, bake.until - now, LONGEST_SLEEP]), timedelta(milliseconds=200))
 
 
 def _note(claim: Claim, bake: Bake, message: str) -> None:

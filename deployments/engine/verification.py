@@ -26,12 +26,15 @@ def verify(deployment: Deployment, step: Step, work: Work, now: datetime) -> Ste
     checks = checks_of(deployment)
     if not checks and not deployment.environment.verify_seconds:
         return Succeeded("The rollout is complete; this environment asks for no further watching.")
-    alerts = firing_alerts(deployment)
-    if alerts:
+    if alerts := firing_alerts(deployment):
         return Failed(f"An alert is firing: {alerts[0]['sentence']}", evidence={"alerts": alerts})
     # Time in which nobody could look proves no health.
-    now = clock_of(step, now)
-    memory = step.checkpoint
+    return _watch(deployment, step.checkpoint, checks, work, clock_of(step, now))
+
+
+def _watch(
+    deployment: Deployment, memory: dict[str, Any], checks: Sequence[Check], work: Work, now: datetime
+) -> StepResult:
     seen = adapter_of(deployment).observe(work, checkpoint=memory.get("rollout", {}), now=now)
     if isinstance(seen, Failed | Errored):
         return seen
@@ -61,24 +64,26 @@ def _judged(
     window = timedelta(seconds=deployment.environment.verify_seconds)
     left = (since + window - now).total_seconds()
     if left > 0 or not round_.is_over:
-        return Running(
-            _waiting_words(round_, left),
-            retry_after_seconds=min(each for each in (left, round_.look_again_in()) if each is not None and each > 0),
-            checkpoint={
-                "healthy_since": since.isoformat(),
-                "rollout": dict(memory.get("rollout", {})),
-                "checks": round_.as_rows(),
-                "watch_seconds": longest([each.check for each in round_.asked]),
-            },
-        )
+        return _watched_on(round_, memory, since, left)
     if unclear := round_.of(Standing.IN_DOUBT):
-        return Failed(
-            f"Nobody could tell whether {deployment.release.version} is healthy. {told(unclear)} It stays as it is: "
-            "look at it, then roll it back or deploy it again.",
-            evidence={"checks": round_.evidence()},
-            in_doubt=True,
-        )
+        words = f"Nobody could tell whether {deployment.release.version} is healthy. {told(unclear)}"
+        advice = "It stays as it is: look at it, then roll it back or deploy it again."
+        return Failed(f"{words} {advice}", evidence={"checks": round_.evidence()}, in_doubt=True)
     return _succeeded(round_, window)
+
+
+def _watched_on(round_: Round, memory: dict[str, Any], since: datetime, left: float) -> Running:
+    times = (left, round_.look_again_in())
+    return Running(
+        _waiting_words(round_, left),
+        retry_after_seconds=min(each for each in times if each is not None and each > 0),
+        checkpoint={
+            "healthy_since": since.isoformat(),
+            "rollout": dict(memory.get("rollout", {})),
+            "checks": round_.as_rows(),
+            "watch_seconds": longest([each.check for each in round_.asked]),
+        },
+    )
 
 
 def _succeeded(round_: Round, window: timedelta) -> Succeeded:

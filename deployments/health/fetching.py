@@ -89,20 +89,23 @@ def fetch(url: Url, addresses: Sequence[str]) -> Fetched:
     timer.daemon = True
     timer.start()
     try:
-        connection.request("GET", url.target, headers={"User-Agent": USER_AGENT, "Accept": "*/*"})
-        response = connection.getresponse()
-        body = response.read(MOST_BYTES + 1)
-        if time.monotonic() - started >= TOTAL_SECONDS:
-            raise TimeoutError
+        return _exchange(connection, url.target, started)
     except (OSError, http.client.HTTPException, ValueError) as error:
-        failure = _why(error, waited=time.monotonic() - started)
-    else:
-        milliseconds = round((time.monotonic() - started) * 1000)
-        return Fetched(response.status, body[:MOST_BYTES], milliseconds, is_cut=len(body) > MOST_BYTES)
+        raise Unreachable(_why(error, waited=time.monotonic() - started)) from None
     finally:
         timer.cancel()
         connection.close()
-    raise Unreachable(failure)
+
+
+def _exchange(connection: http.client.HTTPConnection, target: str, started: float) -> Fetched:
+    connection.request("GET", target, headers={"User-Agent": USER_AGENT, "Accept": "*/*"})
+    response = connection.getresponse()
+    body = response.read(MOST_BYTES + 1)
+    seconds = time.monotonic() - started
+    if seconds >= TOTAL_SECONDS:
+        # The timer has cut it off: what looks like the end may be the middle.
+        raise TimeoutError
+    return Fetched(response.status, body[:MOST_BYTES], round(seconds * 1000), is_cut=len(body) > MOST_BYTES)
 
 
 def _why(error: Exception, *, waited: float) -> str:

@@ -81,11 +81,14 @@ def _judge_json(wanted: Mapping[str, Any], fetched: Fetched, origin: str) -> Rea
         body = json.loads(fetched.body)
     except (ValueError, RecursionError):
         return failed("", f"The answer of {origin} is no JSON.")
-    path = wanted["path"]
-    found, value = _at(body, path)
+    found, value = _at(body, wanted["path"])
     if not found:
-        return no_data(f"The answer of {origin} has no field {path}.")
-    shown = clean(json.dumps(value), limit=100)
+        return no_data(f"The answer of {origin} has no field {wanted['path']}.")
+    return _judge_field(wanted, value)
+
+
+def _judge_field(wanted: Mapping[str, Any], value: Any) -> Reading:
+    path, shown = wanted["path"], clean(json.dumps(value), limit=100)
     if "equals" in wanted:
         good = _same(value, wanted["equals"])
         words = f"is {shown}" if good else f"is {shown}, not {clean(json.dumps(wanted['equals']), limit=100)}"

@@ -132,17 +132,7 @@ class Server:
 
     def _post(self, query: str) -> tuple[int, bytes]:
         try:
-            with urllib3.PoolManager(retries=False, timeout=TIMEOUT) as pool:
-                response = pool.request(
-                    "POST",
-                    f"{self.url}/api/v1/query",
-                    body=urlencode({"query": query, "timeout": QUERY_SECONDS}),
-                    headers={**self.headers, "Content-Type": "application/x-www-form-urlencoded"},
-                    redirect=False,
-                    preload_content=False,
-                )
-                data = response.read(MOST_BYTES + 1)
-                response.close()
+            status, data = self._exchange(urlencode({"query": query, "timeout": QUERY_SECONDS}))
         except urllib3.exceptions.NewConnectionError:
             # Before the time-outs: the library derives it from one.
             raise NoNumber(unclear("Prometheus can't be reached.")) from None
@@ -152,6 +142,15 @@ class Server:
             raise NoNumber(unclear("Prometheus can't be reached.")) from None
         if len(data) > MOST_BYTES:
             raise NoNumber(unclear("The query answers with far too many series. Wrap it in sum(), max() or avg()."))
+        return status, data
+
+    def _exchange(self, form: str) -> tuple[int, bytes]:
+        headers = {**self.headers, "Content-Type": "application/x-www-form-urlencoded"}
+        url = f"{self.url}/api/v1/query"
+        with urllib3.PoolManager(retries=False, timeout=TIMEOUT) as pool:
+            response = pool.request("POST", url, body=form, headers=headers, redirect=False, preload_content=False)
+            data = response.read(MOST_BYTES + 1)
+            response.close()
         return int(response.status), data
 
 

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 
 from deployments.health.base import Subject
 
+# The one that stands outside of quotes: it is a duration.
+_WINDOW = "{window}"
 _PLACEHOLDER = re.compile(r"\{(application|version|environment|namespace|deployment|window)\}")
 # A string in any of the three quotes, a comment, or one character.
 _TOKEN = re.compile(r"\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*'|`[^`]*`|#[^\n]*|.", re.DOTALL)
@@ -28,10 +30,9 @@ def filled(query: str, subject: Subject) -> str:
     written: list[str] = []
     rest = 0
     while rest < len(query):
-        window = "{window}"
-        if query.startswith(window, rest):
+        if query.startswith(_WINDOW, rest):
             written.append(values["window"])
-            rest += len(window)
+            rest += len(_WINDOW)
             continue
         token = _TOKEN.match(query, rest)
         assert token is not None  # noqa: S101 - the last alternative takes any character

@@ -159,15 +159,8 @@ def _write_down(actor: Actor, alert: Alert, deployment: Deployment) -> bool:
     list(Deployment.objects.select_for_update(no_key=True).filter(pk=deployment.pk).values_list("pk"))
     if Measurement.objects.filter(deployment=deployment, phase=ALERT, value=alert.key[:200]).exists():
         return False
-    measured = Measured(
-        check_id="",
-        name=alert.name,
-        phase=ALERT,
-        verdict=Verdict.FAIL.value,
-        value=alert.key,
-        sentence=f"{alert.name}: {alert.summary}" if alert.summary else alert.name,
-    )
-    write_measurements(deployment, [measured])
+    sentence = f"{alert.name}: {alert.summary}" if alert.summary else alert.name
+    write_measurements(deployment, [Measured("", alert.name, ALERT, Verdict.FAIL.value, alert.key, sentence)])
     data = {"alert": alert.name, "fingerprint": alert.fingerprint, "summary": alert.summary}
     record("deployment.alert_received", actor=actor, subject=deployment, data=facts(deployment) | data)
     if deployment.status == DeploymentStatus.IN_PROGRESS:
