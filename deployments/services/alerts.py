@@ -156,15 +156,16 @@ def _pass_on(actor: Actor, alert: Alert, deployment: Deployment) -> Outcome:
 @transaction.atomic
 def _write_down(actor: Actor, alert: Alert, deployment: Deployment) -> bool:
     """False when it was written down before. Whoever sends the same one at once waits for the row."""
-    list(Deployment.objects.select_for_update(no_key=True).filter(pk=deployment.pk).values_list("pk"))
+    held = Deployment.objects.select_for_update(no_key=True).filter(pk=deployment.pk)
+    is_verified = held.values_list("status", flat=True).get() == DeploymentStatus.IN_PROGRESS
     if Measurement.objects.filter(deployment=deployment, phase=ALERT, value=alert.key[:200]).exists():
         return False
     sentence = f"{alert.name}: {alert.summary}" if alert.summary else alert.name
     write_measurements(deployment, [Measured("", alert.name, ALERT, Verdict.FAIL.value, alert.key, sentence)])
     data = {"alert": alert.name, "fingerprint": alert.fingerprint, "summary": alert.summary}
     record("deployment.alert_received", actor=actor, subject=deployment, data=facts(deployment) | data)
-    if deployment.status == DeploymentStatus.IN_PROGRESS:
+    if is_verified:
         wake(deployment.pk)
     else:
-        wake_bake(deployment.bake.pk)
+        wake_bake(deployment)
     return True

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from django.db import transaction
 from django.db.models.functions import Now
@@ -72,10 +71,11 @@ def end_bake(bake: Bake, *, by: Deployment, now: datetime) -> None:
 
 
 @transaction.atomic
-def wake_bake(bake_id: UUID) -> None:
+def wake_bake(deployment: Deployment) -> None:
     """Make it due now. A worker that holds it looks again before it lets go (see `engine.claims`)."""
-    rows = Bake.objects.filter(pk=bake_id, status=BakeStatus.WATCHING)
-    if rows.update(wake_at=Now()):
+    rows = Bake.objects.filter(deployment=deployment.pk, status=BakeStatus.WATCHING)
+    for bake_id in rows.values_list("pk", flat=True):
+        rows.update(wake_at=Now())
         enqueue(TICK_BAKE, bake_id)
 
 

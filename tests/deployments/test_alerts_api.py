@@ -10,6 +10,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from accounts.models import User
+from accounts.services import issue_token
 from audit.models import Event
 from deployments.engine import bake as engine
 from deployments.models import Bake, Deployment, Environment, Measurement
@@ -151,6 +152,17 @@ def test_who_may_not_deploy_there_rolls_nothing_back(
     assert api_of(viewer).post(ALERTS, body(alert())).status_code == 403
     assert APIClient().post(ALERTS, body(alert())).status_code == 401
     assert not Measurement.objects.filter(phase="alert").exists()
+
+
+@pytest.mark.parametrize(("scope", "status"), [("deployments:write", 200), ("deployments:read", 403)])
+def test_alertmanager_comes_with_a_token(crew: Crew, baking: Deployment, scope: str, status: int) -> None:
+    _, secret = issue_token(
+        actor=factories.actor(crew.deployer), name="alerts", scopes=[scope],
+        expires_at=timezone.now() + timedelta(days=1),
+    )  # fmt: skip
+    answer = APIClient().post(ALERTS, body(alert()), headers={"authorization": f"Token {secret}"})
+    assert answer.status_code == status
+    assert Measurement.objects.filter(phase="alert").exists() == (status == 200)
 
 
 @pytest.mark.parametrize(

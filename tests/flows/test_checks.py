@@ -97,7 +97,7 @@ def test_a_bake_that_fails_brings_the_last_good_release_back(
 
     listener.measures("0.2")
     bake = Bake.objects.get(deployment=deployment)
-    wake_bake(bake.pk)
+    wake_bake(deployment)
     baking.tick(bake.pk)
 
     listener.measures("0.01")
