@@ -86,13 +86,12 @@ def move_bake(bake: Bake, *, to: BakeStatus, message: str, **fields: Any) -> Non
 
 def announce(deployment: Deployment) -> None:
     """Tell open pages, once the transaction commits."""
-    live.changed(f"deployment.{deployment.pk}")
+    topics = ["board", "deployments", f"deployment.{deployment.pk}"]
     if deployment.part_of_id is not None:
-        live.changed(f"deployment.{deployment.part_of_id}")
+        topics.append(f"deployment.{deployment.part_of_id}")
     if deployment.train_id is not None:
-        live.changed(f"train.{deployment.train_id}")
-    live.changed("board")
-    live.changed("deployments")
+        topics.append(f"train.{deployment.train_id}")
+    live.changed_all(topics)
 
 
 def write_log(deployment: Deployment, *lines: str, step: str = "", level: str = "info") -> None:

@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from deployments.engine import claims, endings, outages
-from deployments.engine.canary import must_withdraw
+from deployments.engine.canary import canary_objects, must_withdraw
 from deployments.engine.claims import Claim, fenced
 from deployments.engine.following.reliance import relying
 from deployments.engine.following.rows import begin_to_follow
@@ -75,12 +75,13 @@ def _take_next(deployment: Deployment, now: datetime) -> Move:
     if step is None:
         endings.succeed(deployment, now=now)
         return None
-    must_go_on = has_open_parts(deployment) or must_withdraw(step)
-    if deployment.cancel_requested_at is not None and not must_go_on:
+    if deployment.cancel_requested_at is not None and not (has_open_parts(deployment) or must_withdraw(step)):
         endings.cancel(deployment, step, now=now)
         return None
     if step.status == StepStatus.PENDING:
         move_step(step, to=StepStatus.RUNNING, started_at=now, observed_at=now, message="")
+        if step.name == StepName.CANARY:
+            begin_to_follow(deployment, canary_objects(deployment))
     return step
 
 
@@ -178,7 +179,8 @@ def _save(deployment: Deployment, step: Step, result: StepResult, now: datetime)
     if not isinstance(result, Errored):
         write_log(deployment, outages.over(step, now), step=step.name)
         write_measurements(deployment, result.measured)
-    write_log(deployment, *result.log, step=step.name)
+    said = result.message if isinstance(result, Succeeded) else ""
+    write_log(deployment, *result.log, said, step=step.name)
     if isinstance(result, Succeeded):
         if result.objects is not None:
             deployment.manifests = [dict(item) for item in result.objects]
@@ -192,7 +194,6 @@ def _save(deployment: Deployment, step: Step, result: StepResult, now: datetime)
         )
         if step.name == StepName.APPLY:
             begin_to_follow(deployment, deployment.manifests)
-        write_log(deployment, result.message, step=step.name)
         return _take_next(deployment, now)
     if isinstance(result, Failed):
         endings.fail(deployment, step, result, now=now)
