@@ -150,11 +150,7 @@ class ManifestsTarget:
         )
 
     def _look_again_in(self, suspects: Mapping[str, tuple[Cause, ...]], patience: Patience) -> float:
-        pending = (
-            patience.remaining_seconds(title, cause)
-            for title, found in suspects.items()
-            for cause in found
-        )
+        pending = (patience.remaining_seconds(title, cause) for title, found in suspects.items() for cause in found)
         return max(0.1, min((seconds for seconds in pending if seconds is not None), default=POLL_SECONDS))
 
 
