@@ -21,7 +21,8 @@ def choices(actor: Actor, deployment: Deployment, *, newer: Deployment | None, i
     if deployment.part_of_id is not None:
         # Its pace is its own; all else is decided where it was asked for.
         return found
-    if deployment.is_open:
+    # Aborting is the same, said more clearly: two buttons for it would only ask for the difference.
+    if deployment.is_open and "abort" not in found:
         asked = deployment.cancel_requested_at is not None
         found["cancel"] = Choice(why_not or ("It is being cancelled." if asked else ""))
     if newer is None and deployment.sequence is not None:

@@ -10,6 +10,7 @@ traffic, wherever a worker dies.
 from dataclasses import replace
 from datetime import datetime, timedelta
 from math import ceil
+from typing import Any
 
 from deployments.engine.checking import Round, ask_round, told
 from deployments.engine.judging import Standing
@@ -20,9 +21,11 @@ from deployments.services.planning import adapter_of, progressive
 from deployments.services.stages import CanaryMemory, CanaryPhase
 from deployments.statuses import StepName, StepStatus
 from deployments.targets.base import Errored, Failed, Running, StepResult, Succeeded, Work
+from deployments.targets.kubernetes import objects
+from deployments.targets.kubernetes.canary import SUFFIX
 from deployments.targets.strategies import MANUAL_SECONDS, CanaryStep, canary_steps
 
-# The canary's pods are in no list of followed workloads: they are looked at this often.
+# Changes of its pods wake the step; this is for the news that got lost.
 LOOK_SECONDS = 2.0
 WATCH_SECONDS = 5.0
 
@@ -31,6 +34,15 @@ def must_withdraw(step: Step) -> bool:
     """Whether a cancelled deployment still has a canary that must go first."""
     is_out = step.name == StepName.CANARY and step.status == StepStatus.RUNNING
     return is_out and step.checkpoint.get("phase") != CanaryPhase.WITHDRAWN
+
+
+def canary_objects(deployment: Deployment) -> list[dict[str, Any]]:
+    """What stands in for the release's Deployments while it is tried, as far as it has to be followed."""
+    return [
+        {**item, "metadata": {**item["metadata"], "name": objects.name_of(item) + SUFFIX}}
+        for item in deployment.manifests
+        if item.get("kind") == "Deployment"
+    ]
 
 
 def advance(deployment: Deployment, step: Step, work: Work, now: datetime) -> StepResult:

@@ -40,7 +40,7 @@ def test_the_page_shows_the_weights_and_what_is_waited_for(
     assert "Canary: 20 %, 60 %, then all; by replicas" in text
     assert "waits for somebody to promote it" in text
     assert 'class="workflow-stage is-current"' in text
-    assert [name for name in ("promote", "pause", "abort", "resume") if f'id="{name}-button"' in text] == [
+    assert [name for name in ("promote", "pause", "abort", "resume", "cancel") if f'id="{name}-button"' in text] == [
         "promote",
         "pause",
         "abort",
