@@ -120,7 +120,8 @@ def turn(deployment: Deployment, now: datetime) -> Gate | None:
     running = _rivals(deployment).filter(status=DeploymentStatus.IN_PROGRESS)
     # A page may ask in the very moment in which it starts: nobody waits for themselves.
     first = running.exclude(pk=deployment.pk).select_related("release__application").defer(*LONG).first()
-    if first is None and not deployment.is_rollback:
+    # A part stands behind nobody who has not started: those wait for the deployment that leads it.
+    if first is None and not deployment.is_rollback and deployment.part_of_id is None:
         first = _ahead(deployment)
     if first is None:
         return None

@@ -274,6 +274,20 @@ def test_a_part_that_succeeded_is_no_proof_for_the_next_environment(crew: Crew, 
     assert "must first succeed in staging" in further.gates[0]["sentence"]
 
 
+def test_two_that_lead_from_different_targets_do_not_wait_for_each_other(crew: Crew, regions: Regions) -> None:
+    """The order was changed while the first was on its way: each would wait for a part in the other's target."""
+    regions.scripts["default 1.0.0"] = [Running("1 of 2"), Succeeded("2 of 2")]
+    first = crew.run(crew.deploy("1.0.0"))
+    Target.objects.filter(namespace="eu-2").update(wave=1, created_at=crew.place.created_at - timedelta(days=1))
+    second = crew.run(crew.deploy("2.0.0"))
+    assert (second.target.namespace, second.status) == ("eu-2", "pending")
+
+    crew.run_all(20)
+
+    assert [Deployment.objects.get(pk=each.pk).status for each in (first, second)] == ["succeeded"] * 2
+    assert set(regions.runs.values()) == {"2.0.0"}
+
+
 def test_nothing_is_begun_for_a_lead_that_has_ended(crew: Crew, regions: Regions) -> None:
     """A worker that slept through the end wakes up in the middle of making parts."""
     lead = crew.run(crew.deploy("1.0.0"))
