@@ -2,12 +2,14 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from deployments.models import Cluster, Environment, Target
 from deployments.models.places import TargetKind
 from deployments.policies import visible_clusters, visible_environments
 from releasemgr.core.fields import NameOrIdField
+from releases.masking import masked_values
 from releases.models import Application
 from releases.policies import visible_applications
 
@@ -78,7 +80,9 @@ class TargetOutput(serializers.ModelSerializer[Target]):
     application = serializers.SlugRelatedField[Application](slug_field="slug", read_only=True)
     environment = serializers.SlugRelatedField[Environment](slug_field="name", read_only=True)
     cluster = serializers.SlugRelatedField[Cluster](slug_field="name", read_only=True)
-    overrides: Any = serializers.DictField(read_only=True)
+    overrides: Any = serializers.SerializerMethodField(
+        help_text="What stands under a telling name (password, token, key …) is hidden from all but administrators."
+    )
     strategy: Any = serializers.DictField(read_only=True)
     guardrails: Any = serializers.DictField(read_only=True)
     has_database_url = serializers.BooleanField(read_only=True)
@@ -90,3 +94,7 @@ class TargetOutput(serializers.ModelSerializer[Target]):
             "namespace", "kind", "overrides", "strategy", "guardrails", "wave", "has_database_url", "timeout_seconds",
             "created_at",
         ]  # fmt: skip
+
+    @extend_schema_field({"type": "object", "additionalProperties": {}})
+    def get_overrides(self, target: Target) -> Any:
+        return target.overrides if self.context["view"].actor.is_admin else masked_values(target.overrides)

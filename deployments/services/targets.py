@@ -20,6 +20,7 @@ from releasemgr.core import live
 from releasemgr.core.actors import Actor
 from releasemgr.core.changes import assign, lock, write
 from releasemgr.core.errors import Invalid, WrongState
+from releases.masking import masked_values
 from releases.models import Application
 
 SECRET_FIELDS = frozenset({"database_url"})
@@ -47,7 +48,7 @@ def update_target(*, actor: Actor, target: Target, changes: Mapping[str, Any]) -
     differences = assign(target, changes)
     _check(target)
     write(target, list(changes))
-    shown = {name: (("(hidden)", "(changed)") if name in SECRET_FIELDS else pair) for name, pair in differences.items()}
+    shown = {name: _for_the_record(name, pair) for name, pair in differences.items()}
     team = target.application.team
     granted = grant(team, TEAM_PERMISSIONS_ON_ENVIRONMENT, target.environment)
     if shown or granted:
@@ -55,6 +56,13 @@ def update_target(*, actor: Actor, target: Target, changes: Mapping[str, Any]) -
         record("target.updated", actor=actor, subject=target, changes=shown, data=data)
         live.changed("board")
     return target
+
+
+def _for_the_record(name: str, pair: tuple[Any, Any]) -> tuple[Any, Any]:
+    """Chart values and variables may hold passwords, and the audit log keeps what it is told."""
+    if name in SECRET_FIELDS:
+        return ("(hidden)", "(changed)")
+    return (masked_values(pair[0]), masked_values(pair[1])) if name == "overrides" else pair
 
 
 @transaction.atomic

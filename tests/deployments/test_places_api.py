@@ -8,6 +8,7 @@ from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
 from accounts.models import User
+from audit.models import Event
 from deployments.models import Cluster, Environment, Target
 from deployments.targets.kubernetes.cluster import ClusterVersion
 from tests import factories
@@ -174,6 +175,37 @@ def test_a_target_is_set_up_by_names_and_its_database_url_never_answered(
     forgotten = client.patch(address, {"database_url": ""})
     assert forgotten.json()["has_database_url"] is False
     assert client.delete(address).status_code == 204
+
+
+def test_values_under_a_telling_name_are_for_administrators_and_never_on_record(
+    crew: Crew, admin: User, api_of: ApiOf
+) -> None:
+    crew.place.kind = "helm"
+    crew.place.save()
+    address = f"{TARGETS}/{crew.place.pk}"
+    body = {"overrides": {"values": {"replicas": 2, "db": {"password": "CANARY"}}}}
+
+    assert api_of(admin).patch(address, body).json() | body == api_of(admin).get(address).json()
+
+    seen = api_of(crew.deployer).get(address)
+    assert "CANARY" not in seen.content.decode()
+    assert seen.json()["overrides"]["values"]["replicas"] == 2
+    event = Event.objects.get(action="target.updated")
+    assert "CANARY" not in str(event.changes)
+    assert event.changes["overrides"][1]["values"]["db"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "override"),
+    [("manifests", {"values": {"a": 1}}), ("helm", {"workloads": ["web"]}), ("images", {"workloads": ["Web!"]})],
+)
+def test_overrides_are_for_the_kinds_that_take_them(
+    crew: Crew, admin: User, api_of: ApiOf, kind: str, override: dict[str, Any]
+) -> None:
+    refused = api_of(admin).patch(f"{TARGETS}/{crew.place.pk}", {"kind": kind, "overrides": override})
+
+    assert refused.status_code == 422
+    assert "overrides" in refused.json()["details"]
 
 
 def test_the_team_may_deploy_to_a_new_target(crew: Crew, admin: User, api_of: ApiOf) -> None:
