@@ -81,7 +81,7 @@ def update_cluster(
         if changes:
             record("cluster.updated", actor=actor, subject=cluster, changes=changes)
         if tried is not None:
-            wake_under_way(cluster)
+            wake_under_way(cluster.pk)
     return cluster
 
 

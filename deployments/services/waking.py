@@ -7,7 +7,7 @@ from django.db import connection, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from deployments.models import Cluster, Deployment, Target
+from deployments.models import Deployment, Target
 from deployments.services.planning import TICK
 from deployments.statuses import OPEN, DeploymentStatus
 from releasemgr.core.queue import enqueue_all, waiting_tasks
@@ -59,9 +59,9 @@ def wake_waiting(target: Target) -> None:
     wake(*waiting.values_list("pk", flat=True))
 
 
-def wake_under_way(cluster: Cluster) -> None:
-    """It answers again, or with other credentials: what waits for it need not wait for its timer."""
-    rows = Deployment.objects.filter(target__cluster=cluster, status=DeploymentStatus.IN_PROGRESS)
+def wake_under_way(cluster_id: UUID) -> None:
+    """The cluster answers again, or to other credentials: what waits for it need not wait for its timer."""
+    rows = Deployment.objects.filter(target__cluster=cluster_id, status=DeploymentStatus.IN_PROGRESS)
     wake(*rows.values_list("pk", flat=True))
 
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 from deployments.engine.following import rows
 from deployments.engine.following.announcements import Announcements
 from deployments.engine.following.picture import Picture, Scope
-from deployments.services.waking import wake_unheld
+from deployments.services.waking import wake_under_way, wake_unheld
 from deployments.targets.kubernetes.changes import Change, Lost, Notice, Refusal, Relisted, Restored
 from deployments.targets.kubernetes.decoding import POD
 
@@ -150,4 +150,7 @@ class Recorder:
         is_due = time.monotonic() - self._beat_at >= HEARTBEAT_SECONDS
         if problem != self._noted or (problem == "" and is_due):
             rows.note_following(self._cluster_id, problem=problem)
+            if self._noted and not problem:
+                # It answers again: what backs off from it need not wait for its timer.
+                wake_under_way(self._cluster_id)
             self._noted, self._beat_at = problem, time.monotonic()
