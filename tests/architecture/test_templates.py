@@ -16,7 +16,7 @@ from django.test.signals import template_rendered
 from django.urls import NoReverseMatch, URLPattern, get_resolver, reverse
 from django.utils import timezone
 
-from deployments.models import Deployment
+from deployments.models import Bake, Deployment
 from releasemgr.core.templatetags.navigation import NAVIGATION
 from tests import factories
 from tests.architecture.test_addresses import ADDRESSES, expectation_of, undone
@@ -54,6 +54,12 @@ def seen(db: None) -> dict[str, list[Rendered]]:
     return found
 
 
+CHECK_EVIDENCE = {
+    "checks": [{"name": "alive", "verdict": "failed", "sentence": "No.", "failure_limit": 1, "log": ["A line."]}],
+    "alerts": [{"name": "HighErrors", "sentence": "Too many."}],
+}
+
+
 def furnish(world: World) -> None:
     """A past: one that went well, one that failed with evidence, one that moves."""
     deployer, approver = world.people["deployer"], world.people["approver"]
@@ -87,6 +93,9 @@ def furnish(world: World) -> None:
             for position, name in enumerate(names)
         )
         made.log.create(message="A line.")
+        made.measurements.create(name="alive", phase="verify", verdict="pass", sentence="It answered.")
+        if status == "succeeded":
+            Bake.objects.create(deployment=made, until=now, evidence=CHECK_EVIDENCE)
     add_a_second_target(world, made)
 
 
@@ -106,9 +115,7 @@ def look_at_everything(world: World, person: str) -> None:
     for address in ADDRESSES:
         if address.is_api or address.name == "accounts:logout":
             continue
-        others = (
-            Deployment.objects.all() if address.name.startswith("deployments:") and "pk" in address.holes else [None]
-        )
+        others = Deployment.objects.all() if "/deployments/" in address.route and "pk" in address.holes else [None]
         for other in others:
             values = world.values_for(address)
             if other and "/deployments/" in address.route:

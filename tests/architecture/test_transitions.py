@@ -6,11 +6,20 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.utils import timezone
 
 from audit.models import Event
-from deployments.models import Deployment, Step
-from deployments.statuses import DEPLOYMENT_MOVES, ENDED, STEP_MOVES, DeploymentStatus, StepStatus
-from deployments.transitions import DEPLOYMENT_EVENTS, STEP_EVENTS, move_deployment, move_step
+from deployments.models import Bake, Deployment, Step
+from deployments.statuses import (
+    BAKE_MOVES,
+    DEPLOYMENT_MOVES,
+    ENDED,
+    STEP_MOVES,
+    BakeStatus,
+    DeploymentStatus,
+    StepStatus,
+)
+from deployments.transitions import BAKE_EVENTS, DEPLOYMENT_EVENTS, STEP_EVENTS, move_bake, move_deployment, move_step
 from releasemgr.core.actors import SYSTEM
 from releasemgr.core.errors import WrongState
 from releases.models import Release
@@ -80,6 +89,23 @@ def test_every_move_of_a_step(world: World) -> None:
             assert events() == told
         step.refresh_from_db()
         assert step.status == (to if STEP_MOVES.allows(source, to) else source)
+
+
+def test_every_move_of_a_bake(world: World) -> None:
+    bake = Bake.objects.create(deployment=world.deployment, until=timezone.now())
+    for source, to in product(BakeStatus, repeat=2):
+        Bake.objects.filter(pk=bake.pk).update(status=source)
+        bake, told = Bake.objects.select_related("deployment__environment").get(pk=bake.pk), events()
+        if BAKE_MOVES.allows(source, to):
+            move_bake(bake, to=to, message="Because.")
+            newest = Event.objects.order_by("-sequence")[0]
+            assert (newest.action, newest.changes["bake"]) == (BAKE_EVENTS[to], [source, to])
+        else:
+            with pytest.raises(WrongState):
+                move_bake(bake, to=to, message="Because.")
+            assert events() == told
+        bake.refresh_from_db()
+        assert bake.status == (to if BAKE_MOVES.allows(source, to) else source)
 
 
 def test_a_move_that_somebody_else_made_first_is_refused(world: World) -> None:
