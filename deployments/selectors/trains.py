@@ -90,33 +90,36 @@ def state_of(counts: Mapping[str, int]) -> str:
 def departures(actor: Actor, environment: Environment, *, now: datetime) -> list[Departure]:
     """What could go there now, by application. Six queries, however many applications there are."""
     targets = _first_targets(actor, environment)
-    releases = {
-        release.application_id: release
-        for release in visible_releases(actor)
-        .filter(application__in=targets, status__in=DEPLOYABLE)
-        .select_related("application")
-        .defer("artifacts", "description", "notes", "application__description")
-        .order_by("application_id", "-created_at", "-id")
-        .distinct("application_id")
-    }
+    releases = _newest_releases(actor, targets)
     running = running_now(targets.values())
-    tried = _newest_tries(targets.values(), releases.values())
-    proofs = _proofs(environment, releases.values())
+    tried = _newest_tries(targets.values(), releases)
+    proofs = _proofs(environment, releases)
     found = []
-    for application_id, release in releases.items():
-        target = targets[application_id]
-        now_there = running.get(target.pk)
-        if now_there is not None and now_there.release_id == release.pk:
+    for release in releases:
+        target, last = targets[release.application_id], tried.get(release.pk)
+        there = running.get(target.pk)
+        if there is not None and there.release_id == release.pk:
             continue
-        last = tried.get(release.pk)
         blocked = (
             why_not_deploy(actor, target)
             or ("It is on its way there already." if last and last.is_open else "")
             or _why_not_promoted(environment, proofs.get(release.digest), now)
         )
         doubt = f"Its last deployment there {_ENDS[last.status]}." if last and last.status in _ENDS else ""
-        found.append(Departure(release, now_there, blocked, doubt))
+        found.append(Departure(release, there, blocked, doubt))
     return sorted(found, key=lambda each: each.release.application.name.lower())
+
+
+def _newest_releases(actor: Actor, applications: Iterable[UUID]) -> list[Release]:
+    """The newest of each that may go out."""
+    return list(
+        visible_releases(actor)
+        .filter(application__in=list(applications), status__in=DEPLOYABLE)
+        .select_related("application")
+        .defer("artifacts", "description", "notes", "application__description")
+        .order_by("application_id", "-created_at", "-id")
+        .distinct("application_id")
+    )
 
 
 _ENDS: Mapping[str, str] = {

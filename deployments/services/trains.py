@@ -137,33 +137,33 @@ def _judge(actor: Actor, environment: Environment, ids: Sequence[UUID]) -> list[
             problems[str(pk)] = ["There is no such release, or you may not see it."]
             continue
         places = targets[release.application_id]
-        if sentences := _problems(actor, release, environment, places, seats[release.application_id]):
-            problems[str(pk)] = sentences
-            continue
         try:
+            _check(actor, release, environment, places, seats[release.application_id])
             manifests, *_ = [render_release(release, target) for target in places]
         except Invalid as error:
-            problems[str(pk)] = [error.message]
+            problems[str(pk)] = error.details.get("releases") or [error.message]
         else:
             found.append(Passenger(release, places[0], manifests, goes_further=len(places) > 1))
     if problems:
-        first = next(iter(problems.values()))[0]
-        count = f"{len(problems)} of {len(set(ids))} releases cannot go" if len(ids) > 1 else "It cannot go"
-        raise Invalid(f"{count} to {environment}, so nothing was started. {first}", details=problems)
+        raise _held_up(environment, problems, len(set(ids)))
     return found
 
 
-def _problems(
-    actor: Actor, release: Release, environment: Environment, places: Sequence[Target], seats: int
-) -> list[str]:
-    if not places:
-        return [f"{release.application} has no target in {environment}."]
-    found = [why_not_deploy(actor, places[0])]
+def _held_up(environment: Environment, problems: Mapping[str, list[str]], total: int) -> Invalid:
+    first = next(iter(problems.values()))[0]
+    count = f"{len(problems)} of {total} releases cannot go" if total > 1 else "It cannot go"
+    return Invalid(f"{count} to {environment}, so nothing was started. {first}", details=problems)
+
+
+def _check(actor: Actor, release: Release, environment: Environment, places: Sequence[Target], seats: int) -> None:
+    """Raises Invalid with each sentence."""
+    found = [why_not_deploy(actor, places[0]) if places else f"{release.application} has no target in {environment}."]
     if release.status not in DEPLOYABLE:
         found.append(f"{release} is {release.get_status_display().lower()}; only an approved release goes out.")
     if seats > 1:
         found.append(f"{release.application} is on the train more than once: choose one release.")
-    return [sentence for sentence in found if sentence]
+    if sentences := [sentence for sentence in found if sentence]:
+        raise Invalid(sentences[0], details={"releases": sentences})
 
 
 def _targets(environment: Environment, releases: Iterable[Release]) -> Mapping[UUID, list[Target]]:
