@@ -298,3 +298,10 @@ def test_objects_of_any_shape_are_rendered_or_refused_and_never_break_anything(i
                 render(work(manifests=manifests, overrides=overrides, guardrails=EVERYTHING))
             with contextlib.suppress(InvalidContent):
                 stamp(work(objects=render(work(manifests=manifests, guardrails=EVERYTHING))))
+
+
+def test_the_texts_of_a_secret_are_sent_where_the_server_keeps_them() -> None:
+    secret = SECRET | {"data": {"KEPT": "eA=="}, "stringData": {"PASSWORD": "hunter2"}}
+    (rendered,) = (item for item in render(work(manifests=(DEPLOYMENT, secret))) if item["kind"] == "Secret")
+    assert rendered["data"] == {"KEPT": "eA==", "PASSWORD": "aHVudGVyMg=="}
+    assert "stringData" not in rendered

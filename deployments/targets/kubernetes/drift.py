@@ -5,8 +5,7 @@ in another way (`1000m` as `1`) stays ours. A field that we never named has drif
 controller set it after us; what the server fills in belongs to nobody.
 """
 
-import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -20,7 +19,7 @@ from deployments.targets.kubernetes.errors import ClusterError
 from deployments.targets.kubernetes.kubeconfig import InvalidKubeconfig
 from deployments.targets.kubernetes.owners import Owner, newest_of, owners
 from deployments.targets.kubernetes.parallel import Inquiry
-from deployments.targets.kubernetes.secrecy import is_secret
+from deployments.targets.kubernetes.secrecy import as_stored, is_secret
 from deployments.targets.kubernetes.wording import clean
 
 MOST_DRIFT = 100
@@ -80,7 +79,7 @@ def drifted(item: Manifest, live: Manifest) -> Iterator[tuple[Leaf, Owner | None
     everybody = owners(live)
     applied_at = _applied_at(everybody)
     is_translated = is_secret(item) and "stringData" in item
-    for leaf in sorted(leaves(bare(_as_stored(item)), bare(live)), key=lambda leaf: fieldnames.rank(leaf.steps)):
+    for leaf in sorted(leaves(bare(as_stored(item)), bare(live)), key=lambda leaf: fieldnames.rank(leaf.steps)):
         holders = [owner for owner in everybody if owner.holds(leaf.steps)]
         if any(owner.is_controller for owner in holders):
             continue
@@ -110,17 +109,6 @@ def _drift(kind: str, name: str, live: Manifest, leaf: Leaf, owner: Owner | None
     applied, now = leaf.texts()
     path = fieldnames.words(live, leaf.steps)
     return Drift(kind, name, path, applied, now, owner.manager if owner else "", owner.at if owner else None)
-
-
-def _as_stored(item: Manifest) -> Manifest:
-    """A Secret's texts as the server keeps them."""
-    texts = item.get("stringData")
-    if not (is_secret(item) and isinstance(texts, Mapping)):
-        return item
-    coded = {name: base64.b64encode(str(text).encode()).decode() for name, text in texts.items()}
-    data = item.get("data")
-    kept = data if isinstance(data, Mapping) else {}
-    return {name: value for name, value in item.items() if name != "stringData"} | {"data": {**kept, **coded}}
 
 
 def _autoscaled(work: Work) -> set[str]:

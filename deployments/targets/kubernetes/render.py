@@ -7,6 +7,7 @@ from typing import Any
 
 from deployments.targets.base import InvalidContent, Manifest, Work
 from deployments.targets.kubernetes import guardrails, objects, overrides, patches, scaling
+from deployments.targets.kubernetes.secrecy import as_stored
 from deployments.targets.kubernetes.shapes import shape_problems
 
 _PATH_SEGMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,252}")
@@ -138,7 +139,7 @@ def annotated(item: Manifest, work: Work) -> dict[str, Any]:
 
 
 def _prepare(manifest: Manifest, work: Work, others: Sequence[Manifest]) -> dict[str, Any]:
-    item = annotated(manifest, work)
+    item = annotated(as_stored(manifest), work)
     item.pop("status", None)
     meta = {key: value for key, value in item["metadata"].items() if key not in SERVER_FIELDS}
     meta["annotations"].pop(LAST_APPLIED, None)

@@ -4,6 +4,7 @@ A Secret is known by its kind alone, in any group and any spelling, wherever it 
 listed here may be shown. Whatever compares must compare first and hide afterwards, or two secrets look the same.
 """
 
+import base64
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,21 @@ OPEN_IN_A_SECRET = frozenset(
 
 def is_secret(value: Any) -> bool:
     return isinstance(value, Mapping) and str(value.get("kind", "")).strip().lower() == "secret"
+
+
+def as_stored(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A Secret with its texts where the server keeps them; anything else, and what the server would refuse, as it is.
+
+    An apply owns what it names: texts sent as `stringData` would be owned under that name only, so a key that the next
+    release leaves out would stay in the cluster for ever.
+    """
+    texts, data = item.get("stringData"), item.get("data") or {}
+    if not (is_secret(item) and isinstance(texts, Mapping) and isinstance(data, Mapping)):
+        return item
+    if not all(isinstance(text, str) for text in texts.values()):
+        return item
+    coded = {name: base64.b64encode(text.encode()).decode() for name, text in texts.items()}
+    return {name: value for name, value in item.items() if name != "stringData"} | {"data": {**data, **coded}}
 
 
 def is_copy(annotation: str) -> bool:
