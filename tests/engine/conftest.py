@@ -16,6 +16,9 @@ from deployments.targets.base import InvalidContent, Manifest, StepResult, Succe
 from releases.models import Application
 from tests import factories
 from tests.engine.racing import Racers
+from tests.engine.site import sandbox, site
+
+__all__ = ["sandbox", "site"]
 
 
 @dataclass

@@ -1,16 +1,13 @@
 """Whatever cluster and network do to a deployment, it ends as it would have without: once, and for its own cause."""
 
-import itertools
 import random
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pytest
-import yaml
 from django.utils import timezone
 
 from accounts.models import Team, User
@@ -18,104 +15,31 @@ from audit.models import Event
 from deployments import services
 from deployments.engine.runner import Outcome, tick
 from deployments.models import Deployment, LogLine, Step, Target
-from deployments.sandbox.server import SandboxServer
 from deployments.services.waking import wake
-from deployments.targets.base import Connection
-from deployments.targets.kubernetes import connections
-from deployments.targets.kubernetes.cluster import Cluster
 from tests import factories
-from tests.engine import fault_proxy
-from tests.engine.fault_proxy import Exchange, Fault, FaultProxy, Plan
+from tests.engine import fault_proxy, faults
+from tests.engine.fault_proxy import Exchange, Fault, Plan
+from tests.engine.site import SECONDS, Site, namespace_in
 from tests.factories import actor
 
-SPEED = 50.0
-SECONDS = 20.0
-numbers = itertools.count(1)
 FAULTS: dict[str, Fault] = {
-    "429": fault_proxy.status(429, retry_after=1),
-    "500": fault_proxy.status(500),
-    "503": fault_proxy.status(503),
-    "401": fault_proxy.status(401),
-    "410": fault_proxy.status(410),
-    "cut before": fault_proxy.cut_before,
-    "cut after": fault_proxy.cut_after,
-    "halved": fault_proxy.halved,
-    "cut in a chunk": fault_proxy.cut_in_a_chunk,
-    "half JSON": fault_proxy.half_json,
-    "page of a proxy": fault_proxy.page_of_a_proxy,
-    "lost by a proxy": fault_proxy.lost_by_a_proxy,
-    "someone else": fault_proxy.someone_else,
-    "the past": fault_proxy.past,
-    "slow": fault_proxy.delayed(0.02),
-    "hangs": fault_proxy.delayed(0.4, fault_proxy.cut_before),
+    "429": faults.status(429, retry_after=1),
+    "500": faults.status(500),
+    "503": faults.status(503),
+    "401": faults.status(401),
+    "410": faults.status(410),
+    "cut before": faults.cut_before,
+    "cut after": faults.cut_after,
+    "halved": faults.halved,
+    "cut in a chunk": faults.cut_in_a_chunk,
+    "half JSON": faults.half_json,
+    "page of a proxy": faults.page_of_a_proxy,
+    "lost by a proxy": faults.lost_by_a_proxy,
+    "someone else": faults.someone_else,
+    "the past": faults.past,
+    "slow": faults.delayed(0.02),
+    "hangs": faults.delayed(0.4, faults.cut_before),
 }
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[SandboxServer]:
-    with SandboxServer(speed=SPEED) as server:
-        yield server
-
-
-@dataclass
-class Site:
-    """A target whose cluster is reached through the proxy, and a worker that ignores timers."""
-
-    target: Target
-    proxy: FaultProxy
-    sandbox: SandboxServer
-    people: tuple[User, User]
-    # How much faster than real the worker's clock goes.
-    pace: float = 1.0
-
-    def deploy(self, version: str, tag: str = "", target: Target | None = None) -> Deployment:
-        place = target or self.target
-        artifacts = factories.artifacts(tag or version)
-        release = factories.approved(*self.people, place.application, version, artifacts=artifacts)
-        return services.start_deployment(actor=actor(self.people[0]), release=release, environment=place.environment)
-
-    def finish(self, *deployments: Deployment) -> None:
-        began, deadline = timezone.now(), time.monotonic() + SECONDS
-        while open_ones := list(Deployment.objects.open().order_by("created_at").values_list("pk", flat=True)):
-            assert time.monotonic() < deadline, str(list(LogLine.objects.values_list("step", "message")))[-3000:]
-            wake(*open_ones)
-            for pk in open_ones:
-                while tick(pk, clock=lambda: began + self.pace * (timezone.now() - began)) is Outcome.AGAIN:
-                    pass
-        for deployment in deployments:
-            deployment.refresh_from_db()
-
-    def rollouts(self, target: Target | None = None) -> tuple[int, int]:
-        """How often the workload's spec was changed, and how many ReplicaSets that has made."""
-        namespace = (target or self.target).namespace
-        cluster = past_the_proxy(self.sandbox)
-        workload = cluster.get("apps/v1", "Deployment", namespace, "web")
-        assert workload is not None
-        return workload["metadata"]["generation"], len(cluster.list("apps/v1", "ReplicaSet", namespace))
-
-
-@pytest.fixture
-def site(
-    db: None, team: Team, deployer: User, approver: User, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Site]:
-    monkeypatch.setattr(connections, "READ_TIMEOUT_SECONDS", 0.3)
-    with fault_proxy.in_front_of(sandbox.url) as proxy:
-        kubeconfig = yaml.safe_dump(sandbox.kubeconfig).replace(sandbox.url, proxy.url)
-        cluster = factories.cluster(kubeconfig, server=proxy.url)
-        application = factories.application(team)
-        target = factories.target(application, factories.environment(), cluster, namespace=namespace_in(sandbox))
-        yield Site(target, proxy, sandbox, (deployer, approver))
-
-
-def namespace_in(sandbox: SandboxServer) -> str:
-    name = f"shop-{next(numbers)}"
-    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-    past_the_proxy(sandbox)._request("make a namespace", "POST", "/api/v1/namespaces", body=body)
-    return name
-
-
-def past_the_proxy(sandbox: SandboxServer) -> Cluster:
-    return Cluster(Connection(key=f"{sandbox.url} past the proxy", kubeconfig=sandbox.kubeconfig))
 
 
 def once(fault: Fault, time: int = 1) -> Plan:
@@ -231,7 +155,7 @@ def test_a_write_that_arrives_late_changes_nothing(site: Site) -> None:
         if not is_write or held:
             return None
         held.append(exchange.path)
-        return fault_proxy.late(forwarded, go_on)
+        return faults.late(forwarded, go_on)
 
     site.proxy.plan = plan
     site.finish(site.deploy("2.0.0"))
