@@ -1,7 +1,7 @@
 """The binary form in which Go clients write Secrets, ConfigMaps and delete options. Nothing else is read in it.
 
-An envelope (`k8s\\0` and a runtime.Unknown) holds the kind and the object; both are protocol buffers whose field numbers
-stand in Kubernetes' generated.proto files. Answers are always JSON, which every client takes.
+An envelope (`k8s\\0` and a runtime.Unknown) holds the kind and the object; both are protocol buffers, whose field
+numbers stand in Kubernetes' generated.proto files. Answers are always JSON, which every client takes.
 """
 
 import base64
