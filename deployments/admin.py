@@ -10,7 +10,19 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from deployments import services
-from deployments.models import Cluster, Deployment, DeploymentApproval, Environment, LogLine, Step, Target
+from deployments.models import (
+    Bake,
+    Check,
+    Cluster,
+    Deployment,
+    DeploymentApproval,
+    Environment,
+    LogLine,
+    Measurement,
+    Step,
+    Target,
+    Train,
+)
 from deployments.selectors.deployments import LONG
 from releasemgr.core.admin import LookOnlyAdmin
 from releasemgr.core.errors import DomainError
@@ -72,8 +84,8 @@ class DeploymentAdmin(LookOnlyAdmin):
     search_fields = ["=id", "application__slug", "release__version"]
     fields = [
         "release", "environment", "target", "kind", "status", "automatic", "deployed_by", "reason", "not_before",
-        "not_after", "rolls_back", "sequence", "created_at", "started_at", "completed_at", "error_message", "gates",
-        "release_digest", "cancel_requested_at", "cancel_requested_by", "claimed_until", "wake_at",
+        "not_after", "rolls_back", "part_of", "train", "strategy", "take_over", "prune", "sequence", "created_at",
+        "started_at", "paused_at", "completed_at", "error_message", "gates", "release_digest", "cancel_requested_at", "cancel_requested_by", "claimed_until", "wake_at",
     ]  # fmt: skip
     inlines = [StepInline]
     actions = ["cancel"]
@@ -114,3 +126,41 @@ class DeploymentApprovalAdmin(LookOnlyAdmin):
     list_display = ["deployment", "user", "decision", "comment", "created_at"]
     list_filter = ["decision"]
     list_select_related = ["deployment__release__application", "deployment__environment", "user"]
+
+
+@admin.register(Check)
+class CheckAdmin(LookOnlyAdmin):
+    list_display = ["name", "application", "environment", "kind", "interval_seconds", "window_seconds", "failure_limit"]
+    list_filter = ["kind", "environment"]
+    list_select_related = ["application", "environment"]
+    search_fields = ["name", "application__slug"]
+    fields = [
+        "name", "application", "environment", "kind", "url", "query", "expect", "interval_seconds", "window_seconds",
+        "failure_limit", "on_no_data", "created_at",
+    ]  # fmt: skip
+
+
+@admin.register(Measurement)
+class MeasurementAdmin(LookOnlyAdmin):
+    list_display = ["created_at", "deployment", "name", "phase", "verdict", "value"]
+    list_filter = ["verdict", "phase"]
+    list_select_related = ["deployment__release__application", "deployment__environment"]
+    search_fields = ["=deployment__id"]
+    fields = ["deployment", "name", "phase", "verdict", "value", "sentence", "created_at"]
+    ordering = ["-id"]
+
+
+@admin.register(Bake)
+class BakeAdmin(LookOnlyAdmin):
+    list_display = ["deployment", "status", "until", "completed_at", "message"]
+    list_filter = ["status"]
+    list_select_related = ["deployment__release__application", "deployment__environment"]
+    fields = ["deployment", "status", "until", "completed_at", "message", "evidence", "claimed_until", "wake_at"]
+
+
+@admin.register(Train)
+class TrainAdmin(LookOnlyAdmin):
+    list_display = ["environment", "created_by", "created_at", "reason"]
+    list_filter = ["environment"]
+    list_select_related = ["environment", "created_by"]
+    fields = ["environment", "reason", "created_by", "created_at"]

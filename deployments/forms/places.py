@@ -159,7 +159,8 @@ class TargetForm(RefusableForm):
         required=False,
         initial=dict,
         help_text='What is different here, as JSON: {"replicas": 3, "env": {"LOG_LEVEL": "debug"}}. Also '
-        'grace_seconds, and patches: [{"kind": "Deployment", "name": "web", "patch": [{"op": "add", "path": "…", "value": "…"}]}].',
+        "grace_seconds, and patches: "
+        '[{"kind": "Deployment", "name": "web", "patch": [{"op": "add", "path": "…", "value": "…"}]}].',
         widget=forms.Textarea(attrs={"rows": 5, "class": "mono", "spellcheck": "false"}),
     )
     strategy = PlainJsonField(

@@ -26,6 +26,7 @@ KINDS: Mapping[str, frozenset[str]] = {
     "apps": frozenset({"Deployment", "StatefulSet", "DaemonSet"}),
     "batch": frozenset({"Job", "CronJob"}),
     "networking.k8s.io": frozenset({"Ingress", "NetworkPolicy"}),
+    "gateway.networking.k8s.io": frozenset({"HTTPRoute"}),
     "autoscaling": frozenset({"HorizontalPodAutoscaler"}),
     "policy": frozenset({"PodDisruptionBudget"}),
 }

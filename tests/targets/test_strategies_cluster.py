@@ -257,11 +257,10 @@ def test_a_canary_by_gateway_gets_its_share_of_the_route(place: Place) -> None:
 def test_rules_that_somebody_wrote_meanwhile_stay(place: Place) -> None:
     gateway = "apis/gateway.networking.k8s.io/v1"
     canary = {"type": "canary", "steps": [{"weight": 20}], "traffic": {"by": "gateway", "route": "shop"}}
-    allowed = {"guardrails": {"kinds": ["gateway.networking.k8s.io/HTTPRoute"]}}
-    run(started(place, "1.0.0", 1, canary, manifests=(works.SERVICE, works.DEPLOYMENT, ROUTE), **allowed))
+    run(started(place, "1.0.0", 1, canary, manifests=(works.SERVICE, works.DEPLOYMENT, ROUTE)))
     changed = copy.deepcopy(dict(ROUTE))
     changed["spec"]["rules"][0]["backendRefs"][1]["weight"] = 5
-    second = started(place, "2.0.0", 2, canary, manifests=(works.SERVICE, works.DEPLOYMENT, changed), **allowed)
+    second = started(place, "2.0.0", 2, canary, manifests=(works.SERVICE, works.DEPLOYMENT, changed))
     done(shift(second, 20))
     # The release brings the route itself: its apply takes the rules back from the canary.
     run(second)
