@@ -21,7 +21,8 @@ def sandbox(configuration: Configuration, port: int) -> Program:
     command = [sys.executable, "-m", "deployments.sandbox", "--port", str(port), "--state-dir", str(state)]
     kubeconfig = ["--kubeconfig-out", str(state / "kubeconfig.yaml")]
     namespaces = [f"--namespace={name}" for name in DEMO_NAMESPACES]
-    return Program(name="sandbox", command=[*command, *kubeconfig, *namespaces])
+    # Helm and kubectl send their token over TLS only.
+    return Program(name="sandbox", command=[*command, "--tls", *kubeconfig, *namespaces])
 
 
 def workers(configuration: Configuration) -> Program:
