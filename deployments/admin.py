@@ -85,7 +85,8 @@ class DeploymentAdmin(LookOnlyAdmin):
     fields = [
         "release", "environment", "target", "kind", "status", "automatic", "deployed_by", "reason", "not_before",
         "not_after", "rolls_back", "part_of", "train", "strategy", "take_over", "prune", "sequence", "created_at",
-        "started_at", "paused_at", "completed_at", "error_message", "gates", "release_digest", "cancel_requested_at", "cancel_requested_by", "claimed_until", "wake_at",
+        "started_at", "paused_at", "completed_at", "error_message", "gates", "release_digest",
+        "cancel_requested_at", "cancel_requested_by", "claimed_until", "wake_at",
     ]  # fmt: skip
     inlines = [StepInline]
     actions = ["cancel"]
