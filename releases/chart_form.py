@@ -26,10 +26,11 @@ class ChartFields(forms.Form):
     )
     chart_name = forms.CharField(label="Chart", max_length=128, required=False, widget=forms.TextInput(attrs=MONO))
     chart_version = forms.CharField(
-        label="Chart version",
+        # One label on the page may say “version”: that of the release.
+        label="Chart tag",
         max_length=128,
         required=False,
-        help_text="One exact version, such as 1.4.2.",
+        help_text="Its exact version, such as 1.4.2.",
         widget=forms.TextInput(attrs=MONO),
     )
     chart_file = forms.FileField(
