@@ -68,6 +68,11 @@ def by_severity(causes: Iterable[Cause]) -> list[Cause]:
     return sorted(causes, key=lambda cause: (SEVERITY.index(cause.code), not cause.certain, cause.pod))
 
 
+def passing(cause: Cause) -> Cause:
+    """The cause while room is being made: what lacks a place may yet get one, and its grace begins anew after that."""
+    return replace(cause, code=NOT_READY, certain=False) if cause.code in (CREATION, UNSCHEDULABLE) else cause
+
+
 def explained(cause: Cause, events: Sequence[Mapping[str, Any]]) -> Cause:
     """The cause with what the newest telling warning event adds, such as why an image could not be pulled."""
     reasons = TELLING_EVENTS.get(cause.code, frozenset())
@@ -147,8 +152,10 @@ def _of_scheduling(pod: Mapping[str, Any]) -> Cause | None:
         return None
     told = clean(scheduled.get("message")) or "no node takes the pod"
     name = objects.name_of(pod)
-    # A disk on its way is no verdict; how long it may take, the deadline says.
-    certain = "unbound immediate PersistentVolumeClaims" not in told
+    # A disk on its way is no verdict, and neither is a node that is being cleared for the pod; how long either may
+    # take, the deadline says.
+    is_coming = "unbound immediate PersistentVolumeClaims" in told or (pod.get("status") or {}).get("nominatedNodeName")
+    certain = not is_coming
     return Cause(UNSCHEDULABLE, sentence(f"Unschedulable: {told} (pod {name})"), certain=certain, pod=name)
 
 

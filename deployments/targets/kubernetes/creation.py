@@ -10,11 +10,17 @@ from deployments.targets.kubernetes.errors import Forbidden
 from deployments.targets.kubernetes.revisions import Scene
 
 
-def of_missing_pods(cluster: Cluster, namespace: str, scene: Scene) -> tuple[Cause, ...]:
-    """Why pods are missing, if they are and the cluster says why; one more list, only while they are missing."""
+def lacks_pods(scene: Scene) -> bool:
+    """Whether a controller that complains in events only has not made all of its pods."""
     expected = _EXPECTED.get(str(scene.live.get("kind")))
-    if expected is None or len(scene.pods) >= expected(scene.live):
-        return ()
+    uid = objects.metadata(scene.live).get("uid")
+    # Its selector may find the pods of another workload as well.
+    own = [pod for pod in scene.pods if objects.owner(pod).get("uid") == uid]
+    return expected is not None and len(own) < expected(scene.live)
+
+
+def of_missing_pods(cluster: Cluster, namespace: str, scene: Scene) -> tuple[Cause, ...]:
+    """Why pods are missing (see `lacks_pods`), where the cluster says why."""
     uid = objects.metadata(scene.live).get("uid")
     try:
         events = cluster.list("v1", "Event", namespace, fields=f"involvedObject.uid={uid},type=Warning")

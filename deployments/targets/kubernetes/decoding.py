@@ -47,6 +47,7 @@ class RollingUpdate(Part):
 
 
 class UpdateStrategy(Part):
+    type: str = ""
     rolling_update: RollingUpdate | None = None
 
 

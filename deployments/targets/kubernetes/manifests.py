@@ -32,6 +32,7 @@ from deployments.targets.kubernetes.revisions import Scene
 from deployments.targets.kubernetes.rollout import Judgement, Phase
 
 POLL_SECONDS = 5.0
+LACKING_SECONDS = 2.0
 # For kinds without a deadline of their own, and for Deployments whose condition still tells of an earlier rollout.
 DEADLINE_SECONDS = 600.0
 
@@ -111,10 +112,7 @@ class ManifestsTarget:
                     return Failed(ended.message) if ended else scene
                 judged[objects.title(item)] = ended
                 continue
-            judgement = rollout.judge(scene)
-            if judgement.phase is Phase.MOVING:
-                missing = creation.of_missing_pods(cluster, work.namespace, scene)
-                judgement = replace(judgement, suspects=(*missing, *judgement.suspects))
+            judgement = _with_missing(cluster, scene, rollout.judge(scene), work)
             failure = self._failure(judgement, scene, patience)
             if failure is not None:
                 return _told(cluster, work, scene, failure)
@@ -144,7 +142,7 @@ class ManifestsTarget:
         suspects = {title: judgement.suspects for title, judgement in judged.items()}
         return Running(
             _waiting_words(moving),
-            retry_after_seconds=self._look_again_in(suspects, patience),
+            retry_after_seconds=min(self._look_again_in(suspects, patience), *(each.longest_pause for each in moving)),
             checkpoint=patience.checkpoint(suspects),
             log=tuple(log),
         )
@@ -185,6 +183,14 @@ def _look(cluster: Cluster, item: Manifest, work: Work) -> Scene | Failed:
     sets = cluster.list("apps/v1", "ReplicaSet", work.namespace, labels=selector) if kind == "Deployment" else []
     pods = cluster.list("v1", "Pod", work.namespace, labels=selector)
     return Scene(wanted=item, live=live, replica_sets=sets, pods=pods)
+
+
+def _with_missing(cluster: Cluster, scene: Scene, judgement: Judgement, work: Work) -> Judgement:
+    """With why pods are missing. Nobody is told of an event about a controller, so it is looked for soon again."""
+    if judgement.phase is not Phase.MOVING or not creation.lacks_pods(scene):
+        return judgement
+    missing = creation.of_missing_pods(cluster, work.namespace, scene)
+    return replace(judgement, suspects=(*missing, *judgement.suspects), longest_pause=LACKING_SECONDS)
 
 
 def _told(cluster: Cluster, work: Work, scene: Scene, failure: _Failure) -> Failed:

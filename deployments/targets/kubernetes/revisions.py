@@ -10,6 +10,8 @@ from deployments.targets.kubernetes.wording import clean
 Object = Mapping[str, Any]
 TEMPLATE_HASH = "pod-template-hash"
 REVISION_HASH = "controller-revision-hash"
+TEMPLATE_GENERATION = "pod-template-generation"
+TEMPLATE_GENERATION_ANNOTATION = "deprecated.daemonset.template.generation"
 REVISION = "deployment.kubernetes.io/revision"
 
 
@@ -70,6 +72,22 @@ def stateful_set_pods(scene: Scene) -> RevisionPods:
     """A StatefulSet's pods, told apart by the revision that its status wants."""
     wanted = (scene.live.get("status") or {}).get("updateRevision")
     return revision_pods(scene, lambda pod: objects.labels(pod).get(REVISION_HASH) == wanted)
+
+
+def daemon_set_pods(scene: Scene) -> RevisionPods:
+    """A DaemonSet's pods: the new ones are of its newest template, whichever change brought that template.
+
+    Going back counts the template's generation on, but leaves alone the pods of the very same template that were not
+    replaced yet: they keep their older number, and only their hash, or the controller's own count, tells.
+    """
+    generation = objects.annotation(scene.live, TEMPLATE_GENERATION_ANNOTATION)
+    status = scene.live.get("status") or {}
+    wanted = int(status.get("desiredNumberScheduled") or 0)
+    if wanted and int(status.get("updatedNumberScheduled") or 0) >= wanted:
+        return revision_pods(scene, lambda pod: True)
+    newest = [pod for pod in scene.pods if objects.labels(pod).get(TEMPLATE_GENERATION) == generation]
+    hashes = {objects.labels(pod).get(REVISION_HASH) for pod in newest}
+    return revision_pods(scene, lambda pod: objects.labels(pod).get(REVISION_HASH) in hashes)
 
 
 def drift(scene: Scene) -> str:

@@ -7,15 +7,13 @@ caller, who knows since when they have been there.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from math import inf
 from typing import Any
 
 from deployments.targets.kubernetes import causes, objects, revisions
 from deployments.targets.kubernetes.causes import Cause
 from deployments.targets.kubernetes.revisions import Object, Scene
 from deployments.targets.kubernetes.wording import clean, sentence
-
-TEMPLATE_GENERATION = "pod-template-generation"
-TEMPLATE_GENERATION_ANNOTATION = "deprecated.daemonset.template.generation"
 
 
 class Phase(Enum):
@@ -26,12 +24,16 @@ class Phase(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """`suspects`: what is wrong with pods now. `is_overdue`: the cluster itself has given up waiting."""
+    """`suspects`: what is wrong with pods now. `is_overdue`: the cluster itself has given up waiting.
+
+    `longest_pause`: after how many seconds to look again at the latest, where no watch would tell.
+    """
 
     phase: Phase
     message: str
     suspects: tuple[Cause, ...] = ()
     is_overdue: bool = False
+    longest_pause: float = inf
 
 
 def judge(scene: Scene) -> Judgement:
@@ -51,7 +53,8 @@ def _judge_deployment(scene: Scene, title: str) -> Judgement:
     live, status = scene.live, scene.live.get("status") or {}
     pods = revisions.deployment_pods(scene)
     wanted = _replicas(live)
-    suspects = (*causes.of_failed_creation((*pods.replica_sets, live)), *causes.of_pods(pods.new))
+    found = (*causes.of_failed_creation((*pods.replica_sets, live)), *causes.of_pods(pods.new))
+    suspects = tuple(map(causes.passing, found) if _makes_room(pods, found) else found)
     foreign = revisions.foreign_image(scene.wanted, pods.new)
     if foreign:
         return Judgement(Phase.FAILED, foreign)
@@ -83,7 +86,7 @@ def _judge_stateful_set(scene: Scene, title: str) -> Judgement:
         _number(status, "availableReplicas") if "availableReplicas" in status else _number(status, "readyReplicas")
     )
     left = max(len(pods.old) - min(partition, wanted), 0)
-    one_revision = partition > 0 or status.get("currentRevision") == status.get("updateRevision")
+    one_revision = partition > 0 or _is_one_revision(strategy, status)
     settled = available == wanted == _number(status, "replicas") and one_revision and not left
     if settled and updated >= to_update and _all_ready(pods.new, to_update):
         return Judgement(Phase.DONE, f"{title}: {_pods_words(to_update)} ready on the new revision.")
@@ -93,12 +96,14 @@ def _judge_stateful_set(scene: Scene, title: str) -> Judgement:
     return Judgement(Phase.MOVING, message, suspects + tuple(_holding_up(pods.old)))
 
 
+def _is_one_revision(strategy: Mapping[str, Any], status: Mapping[str, Any]) -> bool:
+    """With OnDelete the controller never moves its current revision on, not even when every pod has been replaced."""
+    return strategy.get("type") == "OnDelete" or status.get("currentRevision") == status.get("updateRevision")
+
+
 def _judge_daemon_set(scene: Scene, title: str) -> Judgement:
-    live, status = scene.live, scene.live.get("status") or {}
-    generation = objects.annotation(live, TEMPLATE_GENERATION_ANNOTATION)
-    pods = revisions.revision_pods(
-        scene, lambda pod: str(objects.labels(pod).get(TEMPLATE_GENERATION, "")) == generation
-    )
+    status = scene.live.get("status") or {}
+    pods = revisions.daemon_set_pods(scene)
     suspects = tuple(causes.of_pods(pods.new))
     foreign = revisions.foreign_image(scene.wanted, pods.new)
     if foreign:
@@ -147,12 +152,23 @@ def _holding_up(old: Sequence[Object]) -> list[Cause]:
     ]
 
 
+def _makes_room(pods: revisions.RevisionPods, found: Sequence[Cause]) -> bool:
+    """Whether pods of before are ending, or will when new ones are ready: that frees quota, ports and nodes."""
+    troubled = {cause.pod for cause in found if cause.certain}
+    is_starting = any(objects.name_of(pod) not in troubled for pod in pods.new if not _is_ready(pod))
+    return bool(pods.old) and (is_starting or any(objects.metadata(pod).get("deletionTimestamp") for pod in pods.old))
+
+
 def _all_ready(pods: Sequence[Object], wanted: int) -> bool:
     return _ready(pods) == len(pods) >= wanted
 
 
 def _ready(pods: Sequence[Object]) -> int:
-    return sum(objects.condition(pod, "Ready").get("status") == "True" for pod in pods)
+    return sum(map(_is_ready, pods))
+
+
+def _is_ready(pod: Object) -> bool:
+    return objects.condition(pod, "Ready").get("status") == "True"
 
 
 def _deadline_exceeded(deployment: Object) -> bool:

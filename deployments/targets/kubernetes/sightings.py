@@ -85,7 +85,9 @@ def _stateful_set(spec: WorkloadSpec, status: WorkloadStatus) -> Counts:
     partition = (rolling.partition or 0) if rolling else 0
     to_update = max(wanted - partition, 0)
     available = status.ready_replicas if status.available_replicas is None else status.available_replicas
-    is_one = partition > 0 or status.current_revision == status.update_revision
+    # With OnDelete the controller never moves its current revision on; the numbers of pods tell.
+    is_rolling = partition == 0 and not (spec.update_strategy and spec.update_strategy.type == "OnDelete")
+    is_one = not is_rolling or status.current_revision == status.update_revision
     is_complete = available == wanted == status.replicas and is_one and status.updated_replicas >= to_update
     return to_update, status.updated_replicas, status.ready_replicas, is_complete
 
