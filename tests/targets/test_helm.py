@@ -27,7 +27,7 @@ from deployments.targets.base import (
     Target,
     Work,
 )
-from deployments.targets.helm import archive, process, releases, rendering, storage
+from deployments.targets.helm import archive, keyhole, process, releases, rendering, storage
 from deployments.targets.kubernetes.cluster import Cluster
 from deployments.targets.registry import get_target
 from tests.targets import charts, works
@@ -345,6 +345,64 @@ def test_guardrails_judge_what_the_chart_renders(target: Target, work: Callable[
     chart = charts.inline(files={"templates/workload.yaml": other})
     assert "namespace “other”" in refused(target.preflight(work(chart=chart)))
     assert not [written for written in place.writes() if place.namespace in written]
+
+
+def looking_up(*what: str) -> dict[str, str]:
+    words = " ".join(f'"{word}"' for word in what)
+    text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: found}\ndata: {it: {{ toJson (lookup %s) | quote }}}\n"
+    return charts.inline(files={"templates/found.yaml": text % words})
+
+
+def found_by(target: Target, work: Work) -> str:
+    (found,) = (item for item in prepared(target, work).objects if item["metadata"]["name"] == "found")
+    return str(found["data"]["it"])
+
+
+def test_a_chart_sees_its_own_namespace_only(target: Target, work: Callable[..., Work], place: Place) -> None:
+    """The credentials reach further than the people who write charts."""
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "crown"}, "stringData": {"is": "gold"}}
+    for namespace in (place.namespace, "default"):
+        Cluster(place.connection()).apply({**secret, "metadata": {"name": "crown", "namespace": namespace}})
+    assert "Z29sZA==" in found_by(target, work(chart=looking_up("v1", "Secret", place.namespace, "crown")))
+    assert found_by(target, work(chart=looking_up("v1", "Secret", "default", "crown"))) == "{}"
+    assert place.namespace in found_by(target, work(chart=looking_up("v1", "Namespace", "", place.namespace)))
+    for namespace in ("default", ""):
+        told = refused(target.preflight(work(chart=looking_up("v1", "Secret", namespace, ""))))
+        assert "objects of its own namespace" in told and "Z29sZA==" not in told
+
+
+@pytest.mark.parametrize(
+    ("path", "verdict"),
+    [
+        ("/version", 200),
+        ("/apis/apps/v1", 200),
+        ("/openapi/v3/apis/apps/v1", 200),
+        ("/api/v1/namespaces/shop/secrets/a", 200),
+        ("/apis/apps/v1/namespaces/shop/deployments", 200),
+        ("/apis/rbac.authorization.k8s.io/v1/clusterroles/a", 200),
+        ("/api/v1/namespaces/other/secrets/a", 404),
+        ("/api/v1/namespaces/other/secrets", 403),
+        ("/api/v1/secrets", 403),
+        ("/api/v1/watch/secrets", 403),
+        ("/api/v1/nodes/a/proxy", 403),
+        ("/api/v1/namespaces/shop/pods/a/log", 403),
+        ("/api/v1/namespaces/shop/../other/secrets", 403),
+        ("/openapi/v3/../../api/v1/secrets", 403),
+        ("/api/v1/namespaces/shop/%2e%2e/secrets", 403),
+        ("/metrics", 403),
+    ],
+)
+def test_what_a_chart_may_ask_the_cluster(path: str, verdict: int) -> None:
+    assert keyhole.judge(path, "shop") == verdict
+
+
+def test_a_chart_cannot_take_all_memory(target: Target, work: Callable[..., Work]) -> None:
+    chart = charts.inline(files={"templates/bomb.yaml": '{{ $bomb := repeat 900000000 "abcd" }}'})
+    began = time.monotonic()
+    result = target.preflight(work(chart=chart))
+    assert isinstance(result, Errored) and "without an answer" in result.message
+    # Ended by its own limit, not by the time that rendering may take.
+    assert time.monotonic() - began < process.RENDER_SECONDS / 2
 
 
 def test_no_secret_in_a_sentence(target: Target, work: Callable[..., Work]) -> None:

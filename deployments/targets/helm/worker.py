@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import re
+import resource
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -19,11 +20,15 @@ from typing import Any, NoReturn
 
 import helm_python as helm
 
+from deployments.targets.helm.keyhole import narrowed
+
 # As Helm itself cuts what templates wrote into documents.
 _DOCUMENTS = re.compile(r"(?:^|\s*\n)---\s*")
 _NOTES = "NOTES.txt"
 HOOK = "helm.sh/hook"
 KEPT_REVISIONS = 10
+# A template is a program of somebody else's: `until` and `repeat` alone can ask for all the memory there is.
+MOST_MEMORY_BYTES = 2 * 1024**3
 
 
 class _Task:
@@ -50,6 +55,7 @@ class _Task:
 
 
 def main() -> NoReturn:
+    resource.setrlimit(resource.RLIMIT_DATA, (MOST_MEMORY_BYTES, MOST_MEMORY_BYTES))
     tasks: SimpleQueue[_Task] = SimpleQueue()
     threading.Thread(target=_read, args=[tasks], daemon=True).start()
     while True:
@@ -107,6 +113,11 @@ def _config(request: Mapping[str, Any]) -> Iterator[helm.Config]:
 
 def _render(request: Mapping[str, Any]) -> dict[str, Any]:
     """What the chart comes to in this cluster now; nothing is changed. Hooks stand beside the other objects."""
+    with narrowed(request["kubeconfig"], request["namespace"]) as kubeconfig:
+        return _rendered({**request, "kubeconfig": kubeconfig})
+
+
+def _rendered(request: Mapping[str, Any]) -> dict[str, Any]:
     name, values, is_upgrade = request["release"], request["values"], request["is_upgrade"]
     with helm.Chart.load_archive(base64.b64decode(request["chart"])) as chart, _config(request) as config:
         if is_upgrade:

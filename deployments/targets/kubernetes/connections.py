@@ -4,23 +4,21 @@ Clients hold sockets and locks, so they are never shared across a fork: a forked
 """
 
 import os
-import tempfile
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import urllib3
-import urllib3.util
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.client.rest import RESTResponse
 from kubernetes.dynamic import DynamicClient, LazyDiscoverer
 
 from deployments.targets.base import Connection
+from deployments.targets.kubernetes.certificates import client_context
 from deployments.targets.kubernetes.errors import TooLarge, ask
-from deployments.targets.kubernetes.kubeconfig import Credentials, InvalidKubeconfig, read_kubeconfig
+from deployments.targets.kubernetes.kubeconfig import Credentials, read_kubeconfig
 
 MOST_CLIENTS = 32
 POOL_SIZE = 16
@@ -113,7 +111,7 @@ def _open(connection: Connection) -> ApiClient:
     client = ApiClient(_configuration(credentials))
     client.user_agent = USER_AGENT
     if credentials.client_certificate:
-        client.rest_client.pool_manager.connection_pool_kw["ssl_context"] = _client_context(credentials)
+        client.rest_client.pool_manager.connection_pool_kw["ssl_context"] = client_context(credentials)
     return client
 
 
@@ -179,19 +177,3 @@ def _configuration(credentials: Credentials) -> Configuration:
     if credentials.token:
         configuration.api_key["BearerToken"] = f"Bearer {credentials.token}"
     return configuration
-
-
-def _client_context(credentials: Credentials) -> Any:
-    context = urllib3.util.create_urllib3_context()
-    if credentials.verify_tls and not credentials.ca_data:
-        context.load_default_certs()
-    # OpenSSL reads keys from files only: the file lives for this one call, in a directory that only we can read.
-    with tempfile.TemporaryDirectory(prefix="releasemgr-") as directory:
-        path = Path(directory) / "client.pem"
-        path.touch(mode=0o600)
-        path.write_bytes(credentials.client_certificate + b"\n" + credentials.client_key)
-        try:
-            context.load_cert_chain(path)
-        except OSError:
-            raise InvalidKubeconfig("The kubeconfig's client certificate and key do not fit together.") from None
-    return context
