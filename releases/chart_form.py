@@ -36,7 +36,7 @@ class ChartFields(forms.Form):
     chart_file = forms.FileField(
         label="Or a packaged chart",
         required=False,
-        help_text=f"A .tgz of `helm package`, at most {MOST_PACKED_BYTES // 1024} kB. It replaces the one above.",
+        help_text=f"A .tgz of helm package, at most {MOST_PACKED_BYTES // 1024} kB. It replaces the one above.",
         widget=forms.FileInput(attrs={"accept": ".tgz,.gz"}),
     )
     without_chart = forms.BooleanField(label="Remove the packaged chart", required=False)

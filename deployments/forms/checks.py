@@ -15,11 +15,11 @@ from releases.models import Application
 from releases.policies import visible_applications
 
 EXPECT_HELP = (
-    'What is good, as JSON. HTTP: {"status": 200, "max_ms": 500, "json": {"path": "status", "equals": "ok"}}. '
-    'Prometheus: {"below": 0.05}, or {"baseline": "a query", "max_ratio": 1.2}. Job: {"max_seconds": 300}.'
+    "What a good answer is, as JSON. Empty: any 2xx status is good, and so is a Job that completes; "
+    "Prometheus needs a limit."
 )
 QUERY_HELP = (
-    'For Prometheus: PromQL that gives one number. "{application}", "{version}", "{environment}", "{namespace}" and '
+    'PromQL that gives one number. "{application}", "{version}", "{environment}", "{namespace}" and '
     '"{deployment}" in quotes, and {window}, are filled in.'
 )
 CODE = {"class": "mono", "spellcheck": "false"}
@@ -30,13 +30,15 @@ class CheckForm(RefusableForm):
 
     application = forms.ModelChoiceField(Application.objects.none(), to_field_name="slug", empty_label="Choose…")
     environment = forms.ModelChoiceField(Environment.objects.none(), to_field_name="name", empty_label="Choose…")
-    name = forms.CharField(max_length=100, required=False, help_text="Empty: made from the kind.")
+    name = forms.CharField(
+        max_length=100, required=False, help_text="What it is called on the pages. Empty: made from the kind."
+    )
     kind = forms.ChoiceField(choices=CheckKind.choices)
     url = forms.CharField(
         label="URL",
         max_length=2000,
         required=False,
-        help_text="For HTTP. Public addresses, and those that an operator lists in CHECK_ALLOWED_HOSTS.",
+        help_text="A public address, or one that an operator lists in CHECK_ALLOWED_HOSTS.",
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
     query = forms.CharField(
@@ -47,21 +49,19 @@ class CheckForm(RefusableForm):
         max_length=100_000,
         required=False,
         strip=False,
-        help_text="For a Job: its manifest (YAML). It runs in the target's namespace; completing is good.",
+        help_text="Its manifest (YAML). It runs in the target's namespace; completing is good.",
         widget=forms.Textarea(attrs={"rows": 8, **CODE}),
     )
     expect = PlainJsonField(
-        required=False, initial=dict, help_text=EXPECT_HELP, widget=forms.Textarea(attrs={"rows": 4, **CODE})
+        required=False, initial=dict, help_text=EXPECT_HELP, widget=forms.Textarea(attrs={"rows": 3, **CODE})
     )
-    interval_seconds = forms.IntegerField(
-        label="Ask every (seconds)", min_value=1, max_value=3_600, initial=10, help_text="While it is watched."
-    )
+    interval_seconds = forms.IntegerField(label="Ask every (seconds)", min_value=1, max_value=3_600, initial=10)
     window_seconds = forms.IntegerField(
         label="For (seconds)",
         min_value=0,
         max_value=86_400,
         initial=60,
-        help_text="After each rollout and each rollback. 0: once. While it bakes it is asked until the end.",
+        help_text="0: once.",
     )
     failure_limit = forms.IntegerField(
         label="Failures forgiven",

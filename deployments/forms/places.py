@@ -1,5 +1,6 @@
 """Environments, clusters and targets. What is secret is typed here and never said back."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,7 +25,7 @@ class EnvironmentForm(RefusableForm):
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
     position = forms.IntegerField(
-        label="Order", min_value=0, max_value=32_767, initial=0, help_text="On the way to production, lowest first."
+        label="Order", min_value=0, max_value=32_767, initial=0, help_text="Of the board's columns, lowest first."
     )
     requires = forms.ModelChoiceField(
         Environment.objects.none(),
@@ -38,28 +39,28 @@ class EnvironmentForm(RefusableForm):
         min_value=0,
         max_value=1_000_000,
         initial=0,
-        help_text="How long it must have run there.",
+        help_text="How long it must have run in the environment that is required.",
     )
     verify_seconds = forms.IntegerField(
         label="Watch for (seconds)",
         min_value=0,
         max_value=86_400,
         initial=0,
-        help_text="How long the workloads must stay healthy after a rollout before the deployment succeeds.",
+        help_text="The pods must stay healthy that long after a rollout before the deployment succeeds.",
     )
     bake_seconds = forms.IntegerField(
         label="Bake for (seconds)",
         min_value=0,
         max_value=604_800,
         initial=0,
-        help_text="How long it is watched after it succeeded; a failing check or alert then rolls it back.",
+        help_text="How long it is watched on after its success. A failing check or an alert then rolls it back.",
     )
     wave_pause_seconds = forms.IntegerField(
         label="Pause between waves (seconds)",
         min_value=0,
         max_value=86_400,
         initial=0,
-        help_text="Where an application has several targets here.",
+        help_text="How long to wait after one wave has succeeded before the next begins.",
     )
     auto_rollback = forms.BooleanField(
         label="Roll back by itself",
@@ -71,7 +72,7 @@ class EnvironmentForm(RefusableForm):
         label="Bring back earlier waves",
         required=False,
         initial=True,
-        help_text="When one of several targets fails, take back those already done.",
+        help_text="When one target fails, take back those that were already done. Needs “Roll back by itself”.",
     )
     protected = forms.BooleanField(
         required=False, help_text="What runs here counts as live: a release that succeeds here is released."
@@ -123,6 +124,11 @@ class ClusterForm(RefusableForm):
 class PlainJsonField(forms.JSONField):
     """JSON that the database can hold, however hostile; a mistake is shown as it was typed."""
 
+    def prepare_value(self, value: Any) -> Any:
+        if isinstance(value, InvalidJSONInput):
+            return value
+        return json.dumps(value, indent=2, ensure_ascii=False) if value else ""
+
     def bound_data(self, data: Any, initial: Any) -> Any:
         return InvalidJSONInput(data or "")
 
@@ -158,31 +164,27 @@ class TargetForm(RefusableForm):
     overrides = PlainJsonField(
         required=False,
         initial=dict,
-        help_text='What is different here, as JSON: {"replicas": 3, "env": {"LOG_LEVEL": "debug"}}. Also '
-        "grace_seconds, and patches: "
-        '[{"kind": "Deployment", "name": "web", "patch": [{"op": "add", "path": "…", "value": "…"}]}].',
-        widget=forms.Textarea(attrs={"rows": 5, "class": "mono", "spellcheck": "false"}),
+        help_text="As JSON: replicas, env, values of a chart, patches, grace_seconds. Empty: as the release says.",
+        widget=forms.Textarea(attrs={"rows": 4, "class": "mono", "spellcheck": "false"}),
     )
     strategy = PlainJsonField(
         required=False,
         initial=dict,
-        help_text='How a release replaces the one before, as JSON. Empty: pod by pod. {"type": "recreate"}, '
-        '{"type": "blue_green", "promote": "manual"}, or '
-        '{"type": "canary", "steps": [{"weight": 10, "pause_seconds": 60}, {"weight": 50, "pause": "manual"}]}.',
-        widget=forms.Textarea(attrs={"rows": 5, "class": "mono", "spellcheck": "false"}),
+        help_text="How a release replaces the one before, as JSON. Empty: pod by pod.",
+        widget=forms.Textarea(attrs={"rows": 3, "class": "mono", "spellcheck": "false"}),
     )
     guardrails = PlainJsonField(
         required=False,
         initial=dict,
-        help_text='What a release may hold here beyond the defaults, as JSON: {"kinds": ["example.com/Widget"], '
-        '"service_accounts": ["web"]}. Also pod_security, service_account_tokens and prune. Empty: the defaults.',
-        widget=forms.Textarea(attrs={"rows": 5, "class": "mono", "spellcheck": "false"}),
+        help_text="What a release may hold here beyond the usual, as JSON: kinds, service_accounts, "
+        "service_account_tokens, pod_security, prune. Empty: only what is known to be harmless.",
+        widget=forms.Textarea(attrs={"rows": 4, "class": "mono", "spellcheck": "false"}),
     )
     wave = forms.IntegerField(
         min_value=1,
         max_value=1_000,
         initial=1,
-        help_text="Of several targets in one environment, lower waves go first.",
+        help_text="Where it has several targets in this environment: lower waves go first.",
     )
     database_url = forms.CharField(
         label="Database URL",
