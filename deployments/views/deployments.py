@@ -18,7 +18,7 @@ from deployments.preview import gates_of
 from deployments.selectors.waves import legs_of
 from deployments.services.comparing import compare_with_former
 from deployments.services.stages import progress_of
-from deployments.statuses import STEPS_OPEN, DeploymentStatus
+from deployments.statuses import DeploymentStatus, StepStatus
 from deployments.workflow import choices
 from releasemgr.core.actors import Actor
 from releasemgr.core.bodies import BIGINT
@@ -81,7 +81,7 @@ def deployment_context(actor: Actor, deployment: Deployment) -> dict[str, Any]:
     return {
         "deployment": deployment,
         "steps": steps,
-        "steps_done": sum(step.status not in STEPS_OPEN for step in steps),
+        "steps_done": sum(step.status == StepStatus.SUCCEEDED for step in steps),
         "gates": gates,
         "closed_gates": [gate for gate in gates if not gate.open],
         "choices": choices(
