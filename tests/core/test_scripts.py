@@ -230,7 +230,7 @@ def test_a_confirmed_action_is_sent_once_with_the_csrf_token(site):
 def test_a_cancelled_action_is_not_sent(site):
     site.open(CONFIRMED)
     site.page.get_by_role("button", name="Go").click()
-    site.page.get_by_role("button", name="Cancel").click()
+    site.page.get_by_role("button", name="Not now").click()
     site.page.wait_for_timeout(100)
     assert "/roll-back" not in site.asked
 
