@@ -6,7 +6,7 @@ import pytest
 
 from deployments.targets.kubernetes import causes
 from deployments.targets.kubernetes.revisions import Scene
-from deployments.targets.kubernetes.rollout import Judgement, Phase, judge
+from deployments.targets.kubernetes.rollout import Judgement, Phase, judge, without_lost_pods
 
 NO_NODE = {
     "type": "PodScheduled",
@@ -117,3 +117,26 @@ def test_a_pod_for_which_a_node_is_being_cleared_is_no_verdict() -> None:
     waits["status"]["nominatedNodeName"] = "node-1"
     [cause] = causes.of_pods([waits])
     assert not cause.certain
+
+
+def settled(*pods: dict[str, Any], terminating: int) -> Judgement:
+    numbers = dict.fromkeys(("replicas", "updatedReplicas", "availableReplicas"), 2)
+    new = [pod(f"web-{number}", "new") for number in range(2)]
+    return judged(workload("Deployment", numbers | {"terminatingReplicas": terminating}), [*new, *pods], replica_sets())
+
+
+def test_a_pod_on_a_node_that_is_gone_is_not_waited_for_for_ever() -> None:
+    lost = pod("lost", "old", is_leaving=True)
+    lost["metadata"]["deletionGracePeriodSeconds"] = 30
+    lost["spec"] = {**lost["spec"], "nodeName": "node-7"}
+    judgement = settled(lost, terminating=1)
+    assert judgement.phase is without_lost_pods(judgement, 59.0).phase is Phase.MOVING
+    ended = without_lost_pods(judgement, 61.0)
+    assert ended.phase is Phase.DONE
+    assert "lost on node node-7" in ended.message
+
+
+def test_an_old_pod_that_was_not_told_to_end_is_waited_for() -> None:
+    lost, stays = pod("lost", "old", is_leaving=True), pod("stays", "old")
+    assert without_lost_pods(settled(lost, stays, terminating=1), 3600.0).phase is Phase.MOVING
+    assert without_lost_pods(settled(lost, terminating=2), 3600.0).phase is Phase.MOVING

@@ -5,18 +5,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from deployments.targets.kubernetes import objects
-from deployments.targets.kubernetes.wording import clean, sentence
+from deployments.targets.kubernetes.wording import clean, listed, sentence
 
-IMAGE, CRASH, CONFIG, UNSCHEDULABLE, CREATION, NOT_READY = (
+IMAGE, CRASH, CONFIG, UNSCHEDULABLE, CREATION, NOT_READY, ENDING = (
     "image",
     "crash",
     "config",
     "unschedulable",
     "creation",
     "not-ready",
+    "ending",
 )
 # The most telling first.
-SEVERITY = (CREATION, CONFIG, IMAGE, CRASH, UNSCHEDULABLE, NOT_READY)
+SEVERITY = (CREATION, CONFIG, IMAGE, CRASH, UNSCHEDULABLE, NOT_READY, ENDING)
 
 IMAGE_REASONS = frozenset(
     {
@@ -66,6 +67,13 @@ def of_failed_creation(owners: Iterable[Mapping[str, Any]]) -> list[Cause]:
 
 def by_severity(causes: Iterable[Cause]) -> list[Cause]:
     return sorted(causes, key=lambda cause: (SEVERITY.index(cause.code), not cause.certain, cause.pod))
+
+
+def of_ending(pods: Sequence[Mapping[str, Any]]) -> Cause:
+    """Pods that were told to end and are still there."""
+    names = listed(objects.name_of(pod) for pod in pods)
+    nodes = listed(dict.fromkeys(clean((pod.get("spec") or {}).get("nodeName"), limit=120) for pod in pods))
+    return Cause(ENDING, sentence(f"Told to end, but still there: {names} on node {nodes or 'unknown'}"), certain=False)
 
 
 def passing(cause: Cause) -> Cause:

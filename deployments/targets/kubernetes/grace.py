@@ -72,6 +72,10 @@ class Patience:
     def waited_seconds(self) -> float:
         return (self.now - self.first).total_seconds()
 
+    def seen_seconds(self, title: str, causes: Iterable[Cause]) -> float:
+        """For how long all of these have been seen; 0 without any."""
+        return min(((self.now - self._since(title, cause)).total_seconds() for cause in causes), default=0.0)
+
     def _since(self, title: str, cause: Cause) -> datetime:
         return self.since.get(_key(title, cause), self.now)
 

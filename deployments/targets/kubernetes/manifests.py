@@ -113,6 +113,8 @@ class ManifestsTarget:
                 judged[objects.title(item)] = ended
                 continue
             judgement = _with_missing(cluster, scene, rollout.judge(scene), work)
+            seconds = patience.seen_seconds(objects.title(item), judgement.suspects)
+            judgement = rollout.without_lost_pods(judgement, seconds)
             failure = self._failure(judgement, scene, patience)
             if failure is not None:
                 return _told(cluster, work, scene, failure)

@@ -57,7 +57,7 @@ def deployment_pods(scene: Scene) -> RevisionPods:
     alive = [pod for pod in scene.pods if objects.owner(pod).get("uid") in own and not _is_finished(pod)]
     new = [pod for pod in alive if objects.owner(pod).get("uid") == newest_uid]
     old = [pod for pod in alive if objects.owner(pod).get("uid") != newest_uid]
-    return RevisionPods(new=_staying(new), old=[*old, *_leaving(new)], replica_sets=[newest] if newest else [])
+    return RevisionPods(new=_staying(new), old=[*old, *leaving(new)], replica_sets=[newest] if newest else [])
 
 
 def revision_pods(scene: Scene, is_new: Callable[[Object], bool]) -> RevisionPods:
@@ -65,7 +65,7 @@ def revision_pods(scene: Scene, is_new: Callable[[Object], bool]) -> RevisionPod
     uid = objects.metadata(scene.live).get("uid")
     alive = [pod for pod in scene.pods if objects.owner(pod).get("uid") == uid and not _is_finished(pod)]
     new = [pod for pod in alive if is_new(pod)]
-    return RevisionPods(new=_staying(new), old=[*(pod for pod in alive if not is_new(pod)), *_leaving(new)])
+    return RevisionPods(new=_staying(new), old=[*(pod for pod in alive if not is_new(pod)), *leaving(new)])
 
 
 def stateful_set_pods(scene: Scene) -> RevisionPods:
@@ -135,7 +135,8 @@ def _staying(pods: Sequence[Object]) -> list[Object]:
     return [pod for pod in pods if not objects.metadata(pod).get("deletionTimestamp")]
 
 
-def _leaving(pods: Sequence[Object]) -> list[Object]:
+def leaving(pods: Sequence[Object]) -> list[Object]:
+    """Those that were told to end."""
     return [pod for pod in pods if objects.metadata(pod).get("deletionTimestamp")]
 
 

@@ -15,6 +15,9 @@ from deployments.targets.kubernetes.causes import Cause
 from deployments.targets.kubernetes.revisions import Object, Scene
 from deployments.targets.kubernetes.wording import clean, sentence
 
+# So long after its grace a pod is still there only because its node does not answer.
+LOST_POD_SECONDS = 30.0
+
 
 class Phase(Enum):
     DONE = "done"
@@ -26,7 +29,8 @@ class Phase(Enum):
 class Judgement:
     """`suspects`: what is wrong with pods now. `is_overdue`: the cluster itself has given up waiting.
 
-    `longest_pause`: after how many seconds to look again at the latest, where no watch would tell.
+    `longest_pause`: after how many seconds to look again at the latest, where no watch would tell. `ends_within`:
+    nothing but the pods of before is waited for, and how many seconds they may take to end.
     """
 
     phase: Phase
@@ -34,6 +38,7 @@ class Judgement:
     suspects: tuple[Cause, ...] = ()
     is_overdue: bool = False
     longest_pause: float = inf
+    ends_within: float = inf
 
 
 def judge(scene: Scene) -> Judgement:
@@ -62,11 +67,29 @@ def _judge_deployment(scene: Scene, title: str) -> Judgement:
         return Judgement(Phase.MOVING, f"{title} is paused. Resume it with `kubectl rollout resume`.", suspects)
     updated, available = _number(status, "updatedReplicas"), _number(status, "availableReplicas")
     terminating = _number(status, "terminatingReplicas")
-    settled = updated == available == wanted == _number(status, "replicas") and not (terminating or pods.old)
-    if settled and _all_ready(pods.new, wanted):
+    settled = updated == available == wanted == _number(status, "replicas") and _all_ready(pods.new, wanted)
+    if settled and not (terminating or pods.old):
         return Judgement(Phase.DONE, f"{title}: {_pods_words(wanted)} ready on the new revision.")
     message = _progress(title, updated=updated, ready=_ready(pods.new), wanted=wanted, old=len(pods.old))
+    if settled and pods.old and len(revisions.leaving(pods.old)) == len(pods.old) >= terminating:
+        return Judgement(Phase.MOVING, message, (causes.of_ending(pods.old),), ends_within=_ends_within(pods.old))
     return Judgement(Phase.MOVING, message, suspects, is_overdue=_deadline_exceeded(live))
+
+
+def without_lost_pods(judgement: Judgement, seconds: float) -> Judgement:
+    """Done although pods of before are still there: those that outlive their grace sit on a node that is gone.
+
+    They stay until somebody removes the node. `seconds`: for how long nothing else has been waited for.
+    """
+    if seconds <= judgement.ends_within:
+        return judgement
+    told = " ".join(cause.message for cause in judgement.suspects)
+    return Judgement(Phase.DONE, f"{judgement.message} Their time to end has passed, so nobody waits for them. {told}")
+
+
+def _ends_within(pods: Sequence[Object]) -> float:
+    grace = max(_number(objects.metadata(pod), "deletionGracePeriodSeconds") for pod in pods)
+    return grace + LOST_POD_SECONDS
 
 
 def _judge_stateful_set(scene: Scene, title: str) -> Judgement:
@@ -156,7 +179,7 @@ def _makes_room(pods: revisions.RevisionPods, found: Sequence[Cause]) -> bool:
     """Whether pods of before are ending, or will when new ones are ready: that frees quota, ports and nodes."""
     troubled = {cause.pod for cause in found if cause.certain}
     is_starting = any(objects.name_of(pod) not in troubled for pod in pods.new if not _is_ready(pod))
-    return bool(pods.old) and (is_starting or any(objects.metadata(pod).get("deletionTimestamp") for pod in pods.old))
+    return is_starting if pods.old and not revisions.leaving(pods.old) else bool(pods.old)
 
 
 def _all_ready(pods: Sequence[Object], wanted: int) -> bool:
