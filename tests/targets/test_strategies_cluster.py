@@ -285,6 +285,8 @@ def test_a_canary_by_nginx_is_a_second_ingress(place: Place) -> None:
 
     done(shift(second, 0))
     assert names(place, "ingresses", networking) == ["shop"]
+    routes = place.path("httproutes", api="apis/gateway.networking.k8s.io/v1")
+    assert not [asked for asked in place.server.requests if asked.path.startswith(routes)], "nothing of Gateway API"
 
 
 @pytest.mark.parametrize("by", [{"by": "gateway", "route": "shop"}, {"by": "nginx", "ingress": "shop"}])

@@ -86,7 +86,7 @@ def candidate_of(work: Work, percent: int, sizes: Mapping[str, int]) -> Candidat
             _deployment(item, _size(item, percent, work, sizes), labels)
             for item in deployments if (labels := changed[objects.name_of(item)])
         ),
-        tuple(_service(item, traffic_of(work.strategy).name) for item in services),
+        tuple(_service(item, _route_of(work)) for item in services),
         {objects.name_of(item): objects.name_of(item) + SUFFIX for item in services},
     )  # fmt: skip
 
@@ -131,8 +131,14 @@ def _deployment(item: Manifest, replicas: int, changed: Mapping[str, str]) -> di
 def _service(item: Manifest, route: str) -> dict[str, Any]:
     made = _renamed(objects.inner_service(item))
     made["spec"]["selector"] = {key: _other(value) for key, value in made["spec"]["selector"].items()}
-    made["metadata"]["annotations"][traffic.ROUTE] = route
+    made["metadata"]["annotations"] |= {traffic.ROUTE: route} if route else {}
     return made
+
+
+def _route_of(work: Work) -> str:
+    """The HTTPRoute that has to be put back afterwards; empty by nginx, whose clusters may not even serve that kind."""
+    split = traffic_of(work.strategy)
+    return split.name if split.by == "gateway" else ""
 
 
 def _renamed(item: Manifest) -> dict[str, Any]:
