@@ -84,17 +84,13 @@ class StatefulSets:
                 self._delete(owner, pod)
                 return False
             elif in_order and (is_terminating(pod) or not is_ready(pod)):
-                return self._replaces_broken(owner, pod, update)
+                return False
         for ordinal in sorted((number for number in pods if number >= wanted), reverse=True):
             if not is_terminating(pods[ordinal]):
                 self._delete(owner, pods[ordinal])
             if in_order:
                 return False
         return True
-
-    def _replaces_broken(self, owner: Object, pod: Object, update: str) -> bool:
-        """An unready pod holds up what comes after it, but an update of that very pod may go on."""
-        return not is_terminating(pod) and _revision(owner, pod) != update
 
     def _update(self, owner: Object, pods: Mapping[int, Object], status: Object, current: str, update: str) -> None:
         """Take the highest pod that is not up to date; wait while one of those above is not well."""
