@@ -22,6 +22,8 @@ QUERY_HELP = (
     'PromQL that gives one number. "{application}", "{version}", "{environment}", "{namespace}" and '
     '"{deployment}" in quotes, and {window}, are filled in.'
 )
+# Which field holds the question of each kind.
+QUESTIONS = {CheckKind.HTTP: "url", CheckKind.PROMETHEUS: "query", CheckKind.JOB: "manifest"}
 CODE = {"class": "mono", "spellcheck": "false"}
 
 
@@ -88,6 +90,13 @@ class CheckForm(RefusableForm):
 
     def clean_expect(self) -> Any:
         return self.cleaned_data["expect"] or {}
+
+    def clean(self) -> dict[str, Any]:
+        """The page shows the question of the chosen kind only, so what was typed for another one is dropped."""
+        cleaned = super().clean() or self.cleaned_data
+        if kind := cleaned.get("kind"):
+            cleaned |= {name: "" for of, name in QUESTIONS.items() if of != kind and name not in self.errors}
+        return cleaned
 
     def changes(self) -> Mapping[str, Any]:
         """What the services take."""

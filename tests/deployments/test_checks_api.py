@@ -194,5 +194,8 @@ def test_the_form_says_what_is_wrong_and_keeps_what_was_typed(crew: Crew, admin:
     done = client.post("/checks/new", body | {"url": "https://checkout.example.com/"})
     saved = Check.objects.get(name="inner")
     assert (done.status_code, done["Location"]) == (302, f"/checks/{saved.pk}/edit")
+    # The page hides what another kind asked, so it must not stand in the way.
+    assert client.post(f"/checks/{saved.pk}/edit", body | {"kind": "job", "manifest": JOB}).status_code == 302
+    assert (Check.objects.get(pk=saved.pk).url, Check.objects.get(pk=saved.pk).kind) == ("", "job")
     assert client.post(f"/checks/{saved.pk}/delete").status_code == 302
     assert not Check.objects.exists()

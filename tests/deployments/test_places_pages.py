@@ -8,8 +8,11 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import User
+from deployments.forms.checks import CheckForm
+from deployments.forms.places import EnvironmentForm, TargetForm
 from deployments.models import Cluster, Environment, Target
 from deployments.targets.kubernetes.cluster import ClusterVersion
+from releasemgr.core.forms import RefusableForm
 from tests import factories
 from tests.deployments.test_places_api import KUBECONFIG
 from tests.engine.conftest import Crew, ScriptedTarget
@@ -252,3 +255,16 @@ def test_empty_lists_say_what_to_do(admin: User, outsider: User, browser_of: Bro
     ):
         assert words in text_of(browser_of(admin).get(address))
         assert words not in text_of(browser_of(outsider).get(address))
+
+
+@pytest.mark.parametrize(
+    ("address", "form"),
+    [("/environments/new", EnvironmentForm), ("/targets/new", TargetForm), ("/checks/new", CheckForm)],
+)
+def test_no_field_is_forgotten_where_a_page_groups_them(
+    address: str, form: type[RefusableForm], admin: User, browser_of: BrowserOf
+) -> None:
+    page = text_of(browser_of(admin).get(address))
+
+    missing = {name for name in form.base_fields if f'name="{name}"' not in page}
+    assert missing <= {"forget_database_url"}, "A new field needs a place in its page's groups."
