@@ -305,7 +305,7 @@ def test_a_deployment_that_waits_is_not_replaced_by_what_runs(
 
     page = text_of(browser_of(crew.deployer).get(f"/deployments/{waiting.pk}"))
 
-    assert "Replaced by" not in page
+    assert "Followed by" not in page
 
 
 def test_dialogs_open_inside_the_dialog_and_do_not_take_its_place(
