@@ -22,7 +22,7 @@ from audit.services import record
 from deployments import policies
 from deployments.models import Bake, Deployment, Measurement, Step
 from deployments.selectors.checks import ALERT
-from deployments.services.bakes import wake_bake
+from deployments.services.bakes import hold_target, wake_bake
 from deployments.services.measurements import write_measurements
 from deployments.services.waking import wake
 from deployments.statuses import BakeStatus, DeploymentStatus, StepName, StepStatus, Verdict
@@ -156,6 +156,8 @@ def _pass_on(actor: Actor, alert: Alert, deployment: Deployment) -> Outcome:
 @transaction.atomic
 def _write_down(actor: Actor, alert: Alert, deployment: Deployment) -> bool:
     """False when it was written down before. Whoever sends the same one at once waits for the row."""
+    # Before any row of it, as its bake does, which writes the same rows in another order.
+    hold_target(deployment)
     held = Deployment.objects.select_for_update(no_key=True).filter(pk=deployment.pk)
     is_verified = held.values_list("status", flat=True).get() == DeploymentStatus.IN_PROGRESS
     if Measurement.objects.filter(deployment=deployment, phase=ALERT, value=alert.key[:200]).exists():

@@ -1,11 +1,13 @@
 """Alertmanager's webhook: an alert about what is being watched rolls back, once; everything else is answered."""
 
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import pytest
+from django.db import connection, transaction
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -14,6 +16,7 @@ from accounts.services import issue_token
 from audit.models import Event
 from deployments.engine import bake as engine
 from deployments.models import Bake, Deployment, Environment, Measurement
+from deployments.services.bakes import hold_target
 from deployments.targets.base import Running, Succeeded
 from tests import factories
 from tests.engine.conftest import Crew, ScriptedTarget, racers
@@ -193,6 +196,34 @@ def test_the_same_alert_eight_times_at_once_is_passed_on_once(
     due(bake)
     racers.race([partial(engine.tick, bake.pk)] * racers.size)
     assert baking.rollbacks.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_alert_and_the_verdict_of_the_bake_take_turns(
+    crew: Crew, baking: Deployment, api_of: ApiOf, racers: Racers
+) -> None:
+    """In whatever order they lock what both write: neither may find the other in its way for ever."""
+    send = partial(api_of(crew.deployer).post, ALERTS, body(alert()))
+    with transaction.atomic():
+        hold_target(baking)
+        Bake.objects.select_for_update().get(deployment=baking)
+        coming = racers.start(send)
+        _wait_for_one_who_waits()
+        Deployment.objects.select_for_update().get(pk=baking.pk)
+    assert done(coming.result(timeout=10)) == ["passed_on"]
+
+
+def _wait_for_one_who_waits() -> None:
+    waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    for _ in range(500):
+        with connection.cursor() as cursor:
+            # Within a transaction the view would stay as it was at first.
+            cursor.execute("SELECT pg_stat_clear_snapshot()")
+            cursor.execute(f"SELECT EXISTS ({waiting})")
+            if cursor.fetchone()[0]:
+                return
+        time.sleep(0.01)
+    raise AssertionError("nobody waits for a lock")
 
 
 def test_an_alert_that_comes_with_the_success_is_not_lost(
