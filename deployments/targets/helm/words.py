@@ -31,6 +31,8 @@ def may_pass(kind: str, message: str) -> bool:
 def without_secrets(text: str, holders: Iterable[Mapping[str, Any]]) -> str:
     """`text` without the values that stand under telling names in `holders`, or in a Secret."""
     found = {value for holder in holders for value in _secrets(holder)}
+    # Also as a Secret holds them, which is how most charts write them.
+    found |= {base64.b64encode(value.encode()).decode() for value in found}
     for value in sorted(found, key=len, reverse=True):
         text = text.replace(value, HIDDEN)
     return text
