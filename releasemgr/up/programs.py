@@ -22,7 +22,7 @@ def sandbox(configuration: Configuration, port: int) -> Program:
     kubeconfig = ["--kubeconfig-out", str(state / "kubeconfig.yaml")]
     namespaces = [f"--namespace={name}" for name in DEMO_NAMESPACES]
     # Helm and kubectl send their token over TLS only.
-    return Program(name="sandbox", command=[*command, "--tls", *kubeconfig, *namespaces])
+    return Program(name="sandbox", command=[*command, *kubeconfig, *namespaces, "--tls"])
 
 
 def workers(configuration: Configuration) -> Program:
