@@ -87,10 +87,12 @@ def _take_next(deployment: Deployment, now: datetime) -> Move:
 
 def _do(claim: Claim, deployment: Deployment, step: Step, clock: Clock) -> Move:
     """Touch the outside with no transaction open, then write down what came of it, and what comes next."""
-    result = _call(deployment, step, clock())
-    if isinstance(result, Running | Errored) and is_overdue(deployment, step, result, clock()):
-        result = _given_up(deployment, step, result, clock())
+    answer = result = _call(deployment, step, clock())
+    if isinstance(answer, Running | Errored) and is_overdue(deployment, step, answer, clock()):
+        result = _given_up(deployment, step, answer, clock())
     with fenced(claim, deployment):
+        if not isinstance(answer, Errored):
+            write_log(deployment, outages.over(step, clock()), step=step.name)
         return _save(deployment, step, result, clock())
 
 
@@ -177,7 +179,6 @@ def _call(deployment: Deployment, step: Step, now: datetime) -> StepResult:
 
 def _save(deployment: Deployment, step: Step, result: StepResult, now: datetime) -> Move:
     if not isinstance(result, Errored):
-        write_log(deployment, outages.over(step, now), step=step.name)
         write_measurements(deployment, result.measured)
     said = result.message if isinstance(result, Succeeded) else ""
     write_log(deployment, *result.log, said, step=step.name)

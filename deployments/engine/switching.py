@@ -50,7 +50,7 @@ def tidy(deployment: Deployment, step: Step, work: Work, now: datetime) -> StepR
         return Succeeded("Nothing is left over.")
     if type_of(deployment.strategy) == StrategyType.BLUE_GREEN:
         if deployment.environment.bake_seconds and not deployment.is_rollback:
-            return Succeeded("The workload before stays until the bake ends, for a way back at once.")
+            return Succeeded("What ran before stays until the bake ends, for a way back at once.")
         left = DRAIN_SECONDS - (clock_of(step, now) - (step.started_at or now)).total_seconds()
         if left > 0:
             return Running("The traffic has moved; what served it ends its requests.", left, dict(step.checkpoint))

@@ -66,7 +66,7 @@ def fail_bake(bake: Bake, why: str, *, evidence: Mapping[str, Any], now: datetim
 
 
 def end_bake(bake: Bake, *, by: Deployment, now: datetime) -> None:
-    message = f"{by.release.version} took its place before the time was up."
+    message = f"The deployment of {by.release.version} began before the time was up."
     move_bake(bake, to=BakeStatus.ENDED, message=message, completed_at=now, wake_at=None)
 
 

@@ -35,7 +35,7 @@ def promote(request: Request, pk: UUID) -> HttpResponse:
 @login_required
 @require_POST
 def abort(request: Request, pk: UUID) -> HttpResponse:
-    return _pace(request, pk, services.abort_deployment, done="It is taken away.")
+    return _pace(request, pk, services.abort_deployment, done="It is being aborted.")
 
 
 def _pace(request: Request, pk: UUID, service: Callable[..., Deployment], *, done: str) -> HttpResponse:

@@ -122,7 +122,7 @@ def test_a_newer_deployment_ends_it_in_the_moment_it_starts(
     crew.place.application.checks.all().delete()
     newer = crew.run(crew.deploy("3.0.0"))
     bake.refresh_from_db()
-    assert (bake.status, bake.message) == ("ended", "3.0.0 took its place before the time was up.")
+    assert (bake.status, bake.message) == ("ended", "The deployment of 3.0.0 began before the time was up.")
     assert events(bake.deployment)[-1] == "deployment.bake_ended"
     assert Bake.objects.get(deployment=newer).status == "watching"
 

@@ -113,6 +113,7 @@ def test_an_outage_without_end_is_given_up_without_a_verdict_on_the_release(site
             look(deployment, now + timedelta(minutes=minutes))
     assert deployment.status == "failed"
     assert "what runs there is unknown" in deployment.error_message
+    assert not deployment.log.filter(message__contains="answers again").exists(), "it never did"
 
     site.finish(deployment)
     assert deployment.rollbacks.get().status == "succeeded", "asked for, and done once the cluster was back"
