@@ -170,3 +170,10 @@ def test_messages_of_strangers_are_cleaned() -> None:
     assert "\x1b" not in message
     assert "\n" not in message
     assert len(message) < 900
+
+
+def test_pods_refused_by_a_quota_that_nobody_has_counted_yet_may_pass() -> None:
+    message = 'pods "web-1" is forbidden: status unknown for quota: q, resources: pods'
+    failure = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": message}
+    [cause] = causes.of_failed_creation([{"status": {"conditions": [failure]}}])
+    assert not cause.certain

@@ -139,3 +139,10 @@ def test_words_from_the_cluster_are_cleaned_and_bounded() -> None:
     assert "javascript" not in message
     assert "click red" in message
     assert len(message) < 700
+
+
+def test_a_quota_that_nobody_has_counted_yet_is_waited_for() -> None:
+    """An API server refuses so what comes right after the quota itself, as it does in one release."""
+    told = 'configmaps "web" is forbidden: status unknown for quota: q, resources: count/configmaps'
+    body = {"kind": "Status", "status": "Failure", "message": told, "reason": "Forbidden", "code": 403}
+    assert type(translated(exception(403, body))) is errors.Unavailable

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from deployments.targets.kubernetes import objects
+from deployments.targets.kubernetes.errors import UNCOUNTED_QUOTA
 from deployments.targets.kubernetes.wording import clean, listed, sentence
 
 IMAGE, CRASH, CONFIG, UNSCHEDULABLE, CREATION, NOT_READY, ENDING = (
@@ -101,7 +102,8 @@ def of_creation_events(events: Sequence[Mapping[str, Any]]) -> list[Cause]:
 
 def _is_final(told: str) -> bool:
     """Refused by a rule (quota, admission, validation), rather than by a server or webhook that did not answer."""
-    return any(words in told for words in ("forbidden", "denied the request", "is invalid"))
+    is_refused = any(words in told for words in ("forbidden", "denied the request", "is invalid"))
+    return is_refused and UNCOUNTED_QUOTA not in told
 
 
 def exit_of(pods: Iterable[Mapping[str, Any]]) -> str:

@@ -19,6 +19,8 @@ from deployments.targets.kubernetes.wording import clean, listed, sentence
 
 Answer = TypeVar("Answer")
 MALFORMED_PATCH = "failed to create typed patch object"
+# A 403 for the moment between a quota's creation and its first count.
+UNCOUNTED_QUOTA = "status unknown for quota"
 # What an API server itself says without a Status: an unknown path.
 PLAIN_WORDS = ("404 page not found", "404 page not found\n")
 PASSING_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
@@ -155,7 +157,7 @@ def _from_status(doing: str, server: str, error: ApiException, *, quote: bool) -
         return _from_conflict(doing, status, words)
     if code == 410:
         return Expired(f"Could not {doing}: {words}")
-    if code in PASSING_STATUSES and not _is_malformed(status):
+    if _may_pass(code, str(status.get("message", ""))):
         return Unavailable(f"Could not {doing}: the cluster answered {code}: {words}", _retry_after(error, status))
     return _verdict(code, doing, status, words)
 
@@ -177,8 +179,8 @@ def _verdict(code: int, doing: str, status: Mapping[str, Any], words: str) -> Re
 def _from_conflict(doing: str, status: Mapping[str, Any], words: str) -> ClusterError:
     causes = [c for c in _causes(status) if c.get("reason") == "FieldManagerConflict"]
     if not causes:
-        already = status.get("reason") == "AlreadyExists"
-        return Refused(f"Could not {doing}: {words}") if already else Modified(f"Could not {doing}: {words}")
+        refusal = Refused if status.get("reason") == "AlreadyExists" else Modified
+        return refusal(f"Could not {doing}: {words}")
     fields = tuple(
         OwnedField(manager=_manager(cause), field=clean(cause.get("field"), limit=200).lstrip(".")) for cause in causes
     )
@@ -210,13 +212,12 @@ def _words(status: Mapping[str, Any], error: ApiException, *, quote: bool) -> st
 
 
 def _causes(status: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    causes = (status.get("details") or {}).get("causes") or []
-    return [cause for cause in causes if isinstance(cause, Mapping)]
+    return [cause for cause in (status.get("details") or {}).get("causes") or [] if isinstance(cause, Mapping)]
 
 
-def _is_malformed(status: Mapping[str, Any]) -> bool:
+def _may_pass(code: int, told: str) -> bool:
     # A real API server reports an unknown field in an apply as a 500; it is as final as a 422.
-    return MALFORMED_PATCH in str(status.get("message", ""))
+    return MALFORMED_PATCH not in told if code in PASSING_STATUSES else UNCOUNTED_QUOTA in told
 
 
 def _status_body(error: ApiException) -> Mapping[str, Any]:

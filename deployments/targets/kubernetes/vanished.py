@@ -7,7 +7,9 @@ from deployments.targets.kubernetes.errors import Forbidden
 from deployments.targets.kubernetes.rollout import Judgement, Phase
 from deployments.targets.kubernetes.wording import clean, sentence
 
-FAILURES = frozenset({"BackoffLimitExceeded", "DeadlineExceeded", "FailedIndexes", "PodFailurePolicy"})
+FAILURES = frozenset(
+    {"BackoffLimitExceeded", "DeadlineExceeded", "FailedIndexes", "MaxFailedIndexesExceeded", "PodFailurePolicy"}
+)
 
 
 def judge(cluster: Cluster, item: Manifest, work: Work) -> Judgement | None:
