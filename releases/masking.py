@@ -19,8 +19,19 @@ PASSWORD_IN_URL = re.compile(r"(://[^/@\s:]*:)[^/@\s]+@")
 
 
 def masked(manifests: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Copies with every value of a Secret replaced; its keys stay, so that a missing one can be seen."""
-    return [_masked(item) for item in manifests]
+    """Copies with every value of a Secret replaced, and of environment variables with a telling name.
+
+    Keys and names stay, so that a missing one can be seen.
+    """
+    return [_without_telling_variables(_masked(item)) for item in manifests]
+
+
+def _without_telling_variables(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        shown = {name: _without_telling_variables(each) for name, each in value.items()}
+        is_telling = isinstance(shown.get("value"), str) and TELLING_NAME.search(str(shown.get("name", "")))
+        return shown | {"value": HIDDEN} if is_telling and shown["value"] else shown
+    return [_without_telling_variables(each) for each in value] if isinstance(value, list) else value
 
 
 def _masked(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,10 @@
 """What of a Kubernetes object may be shown."""
 
+import copy
 from typing import Any
 
 from deployments.masking import as_yaml, masked, without_our_marks
+from deployments.targets.kubernetes.differences import changes
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
@@ -66,3 +68,21 @@ def test_objects_are_written_as_people_write_them() -> None:
 
     assert text.index("apiVersion") < text.index("kind") < text.index("metadata") < text.index("name: web")
     assert text.index("name: web") < text.index("labels") < text.index("spec")
+
+
+def test_variables_with_a_telling_name_are_hidden_and_references_are_not() -> None:
+    """What a target's overrides put there is hidden on the target's own page as well."""
+    reference = {"name": "API_TOKEN", "valueFrom": {"secretKeyRef": {"name": "api", "key": "token"}}}
+    variables = [{"name": "DB_PASSWORD", "value": "CANARY"}, {"name": "LEVEL", "value": "debug"}, reference]
+    item = {"kind": "Deployment", "spec": {"template": {"spec": {"containers": [{"name": "app", "env": variables}]}}}}
+    shown = masked([item])[0]["spec"]["template"]["spec"]["containers"][0]["env"]
+    assert shown == [{"name": "DB_PASSWORD", "value": "•••"}, *variables[1:]]
+    told = [change for pair in ((None, item), (_with(item, "OTHER"), item)) for change in changes(*pair)]
+    assert "CANARY" not in str(told) and "OTHER" not in str(told)
+    assert any("DB_PASSWORD" in change.path for change in told)
+
+
+def _with(item: dict[str, Any], password: str) -> dict[str, Any]:
+    other = copy.deepcopy(item)
+    other["spec"]["template"]["spec"]["containers"][0]["env"][0]["value"] = password
+    return other

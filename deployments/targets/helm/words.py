@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from deployments.targets.kubernetes.secrecy import TELLING_NAME
+
 HIDDEN = "•••"
 # Shorter texts stand everywhere, and hide nothing.
 SHORTEST = 4
-SECRET_NAME = re.compile(r"pass|token|secret|credential|private|api_?key|access_?key|key$|auth|dsn|connection", re.I)
 # Helm and Go give no codes for these.
 _PASSING = re.compile(
     r"connection refused|connection reset|i/o timeout|TLS handshake timeout|no such host|\bEOF\b|unreachable"
@@ -52,7 +53,7 @@ def _secrets(holder: Mapping[str, Any]) -> Iterator[str]:
 def _under_telling_names(value: Any, *, is_secret: bool) -> Iterator[str]:
     if isinstance(value, Mapping):
         for name, each in value.items():
-            yield from _under_telling_names(each, is_secret=is_secret or bool(SECRET_NAME.search(str(name))))
+            yield from _under_telling_names(each, is_secret=is_secret or bool(TELLING_NAME.search(str(name))))
     elif isinstance(value, list):
         for each in value:
             yield from _under_telling_names(each, is_secret=is_secret)

@@ -13,7 +13,15 @@ from deployments.targets.comparison import FieldChange
 from deployments.targets.kubernetes import fieldnames, objects
 from deployments.targets.kubernetes.fieldnames import Item, Step
 from deployments.targets.kubernetes.render import SERVER_FIELDS
-from deployments.targets.kubernetes.secrecy import HIDDEN, OPEN_IN_A_SECRET, concealed, is_copy, is_secret, may_be_shown
+from deployments.targets.kubernetes.secrecy import (
+    HIDDEN,
+    OPEN_IN_A_SECRET,
+    concealed,
+    is_copy,
+    is_secret,
+    is_value_of_telling_variable,
+    may_be_shown,
+)
 from deployments.targets.kubernetes.wording import clean_block
 
 TEXT_LENGTH = 4000
@@ -91,8 +99,10 @@ def _walk(steps: tuple[Step, ...], before: Any, after: Any, secret: tuple[str, .
         secret = ()
     children = _children(before, after) if secret is None or secret in OPEN_IN_A_SECRET else None
     if children is None:
+        path = tuple(str(step) for step in steps)
         is_hidden = secret is not None and not may_be_shown(secret)
-        yield Leaf(steps, before, after, is_hidden or any(is_copy(str(step)) for step in steps))
+        is_hidden = is_hidden or any(map(is_copy, path)) or is_value_of_telling_variable(path)
+        yield Leaf(steps, before, after, is_hidden)
         return
     for step, one, other in children:
         if not _is_our_mark(steps, step):

@@ -5,10 +5,13 @@ listed here may be shown. Whatever compares must compare first and hide afterwar
 """
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 HIDDEN = "•••"
+# Of a value or of an environment variable: what stands under it is nobody's business, wherever it is written.
+TELLING_NAME = re.compile(r"pass|token|secret|credential|private|api_?key|access_?key|key$|auth|dsn|connection", re.I)
 # What kubectl, kapp, helm's and rancher's tools remember of an object: the whole of it, data included.
 COPIES = ("last-applied", "objectset.rio.cattle.io", "kapp.k14s.io/original", "original-configuration")
 SHOWN_OF_A_SECRET = frozenset({"apiVersion", "kind", "type", "immutable"})
@@ -37,6 +40,17 @@ def as_stored(item: Mapping[str, Any]) -> Mapping[str, Any]:
     return {name: value for name, value in item.items() if name != "stringData"} | {"data": {**data, **coded}}
 
 
+def is_telling_variable(value: Mapping[str, Any]) -> bool:
+    """Whether it is an environment variable whose name says that its value, which stands right there, is secret."""
+    return isinstance(value.get("value"), str) and bool(TELLING_NAME.search(str(value.get("name", ""))))
+
+
+def is_value_of_telling_variable(path: Sequence[str]) -> bool:
+    """As a path to it: `…, env, DB_PASSWORD, value`. A reference to a Secret may be shown."""
+    tail = path[-3:] if path[-1:] == ("value",) else (*path[-2:], "value")
+    return len(tail) == 3 and tail[0] == "env" and bool(TELLING_NAME.search(tail[1]))
+
+
 def is_copy(annotation: str) -> bool:
     """Whether an annotation of this name may hold a copy of the object."""
     return any(word in annotation.lower() for word in COPIES)
@@ -54,5 +68,6 @@ def concealed(value: Any) -> Any:
     if isinstance(value, Mapping):
         if is_secret(value):
             return {name: each if name in SHOWN_OF_A_SECRET else HIDDEN for name, each in value.items()}
-        return {name: HIDDEN if is_copy(str(name)) else concealed(each) for name, each in value.items()}
+        shown = {name: HIDDEN if is_copy(str(name)) else concealed(each) for name, each in value.items()}
+        return shown | {"value": HIDDEN} if is_telling_variable(value) else shown
     return [concealed(each) for each in value] if isinstance(value, list) else value
