@@ -25,8 +25,12 @@ def judge(items: Sequence[Manifest], raw: Mapping[str, Any], namespace: str) -> 
 
 
 def accounts_in_use(items: Sequence[Manifest], raw: Mapping[str, Any]) -> set[str]:
-    """The service accounts that pods of the release use and that nobody has listed: they must be the release's own."""
+    """The service accounts that the release brings or its pods use and nobody has listed: they must be its own.
+
+    Those it only brings, too: once applied they carry our mark, and the next release could use them.
+    """
     used = {name for item in items for name in _accounts(objects.pod_spec(item))}
+    used |= {objects.name_of(item) for item in items if objects.group_kind(item) == SERVICE_ACCOUNT}
     return used - {"default"} - read(raw).service_accounts
 
 
