@@ -22,7 +22,7 @@ from deployments.services.stages import CanaryMemory, CanaryPhase
 from deployments.statuses import StepName, StepStatus
 from deployments.targets.base import Errored, Failed, Running, StepResult, Succeeded, Work
 from deployments.targets.kubernetes import objects
-from deployments.targets.kubernetes.canary import SUFFIX
+from deployments.targets.kubernetes.strategies.canary import SUFFIX
 from deployments.targets.strategies import MANUAL_SECONDS, CanaryStep, canary_steps
 
 # Changes of its pods wake the step; this is for the news that got lost.

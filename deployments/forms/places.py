@@ -177,7 +177,7 @@ class TargetForm(RefusableForm):
         required=False,
         initial=dict,
         help_text="What a release may hold here beyond the usual, as JSON: kinds, service_accounts, "
-        "service_account_tokens, pod_security, prune. Empty: only what is known to be harmless.",
+        "service_account_tokens, external_ips, pod_security, prune. Empty: only what is known to be harmless.",
         widget=forms.Textarea(attrs={"rows": 4, "class": "mono", "spellcheck": "false"}),
     )
     wave = forms.IntegerField(

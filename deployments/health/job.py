@@ -25,10 +25,12 @@ from deployments.health.base import (
 )
 from deployments.health.expectations import JOB_SECONDS
 from deployments.targets.base import Connection, InvalidContent, Work
-from deployments.targets.kubernetes import logs, objects, render
-from deployments.targets.kubernetes.cluster import Cluster
-from deployments.targets.kubernetes.errors import ClusterError
-from deployments.targets.kubernetes.kubeconfig import InvalidKubeconfig
+from deployments.targets.kubernetes import objects
+from deployments.targets.kubernetes.rendering import render
+from deployments.targets.kubernetes.wire import logs
+from deployments.targets.kubernetes.wire.cluster import Cluster
+from deployments.targets.kubernetes.wire.errors import ClusterError
+from deployments.targets.kubernetes.wire.kubeconfig import InvalidKubeconfig
 from deployments.targets.kubernetes.wording import clean
 
 KEYS = ("max_seconds",)

@@ -15,10 +15,10 @@ from deployments.models import Cluster
 from deployments.services.access import require_set_up
 from deployments.services.waking import wake_under_way
 from deployments.targets.base import Connection
-from deployments.targets.kubernetes.cluster import ClusterVersion, check_cluster
-from deployments.targets.kubernetes.connections import forget_client
-from deployments.targets.kubernetes.errors import ClusterError
-from deployments.targets.kubernetes.kubeconfig import InvalidKubeconfig, inspect_kubeconfig
+from deployments.targets.kubernetes.wire.cluster import ClusterVersion, check_cluster
+from deployments.targets.kubernetes.wire.connections import forget_client
+from deployments.targets.kubernetes.wire.errors import ClusterError
+from deployments.targets.kubernetes.wire.kubeconfig import InvalidKubeconfig, inspect_kubeconfig
 from releasemgr.core.actors import Actor
 from releasemgr.core.changes import assign, lock, validate, write
 from releasemgr.core.errors import Invalid, WrongState

@@ -23,7 +23,7 @@ from deployments.services.pruning import left_behind
 from deployments.statuses import StepName
 from deployments.targets.base import Comparing, Connection, Manifest
 from deployments.targets.comparison import RESULTS, ComparedObject, Comparison, Drift, DriftReport
-from deployments.targets.kubernetes.compare import compare_stored
+from deployments.targets.kubernetes.comparing.compare import compare_stored
 from releasemgr.core.actors import Actor
 from releasemgr.core.errors import Invalid, TooManyAttempts
 from releases.models import Release

@@ -7,7 +7,7 @@ from deployments.models.places import TargetKind
 from deployments.targets import guardrails
 from deployments.targets.base import Manifest
 from deployments.targets.kubernetes import objects
-from deployments.targets.kubernetes.prune import MOST_OBJECTS
+from deployments.targets.kubernetes.applying.prune import MOST_OBJECTS
 
 # Older deployments than these have had their chance.
 LOOKED_AT = 20

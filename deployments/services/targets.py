@@ -13,7 +13,8 @@ from deployments.models.places import TargetKind
 from deployments.policies import TEAM_PERMISSIONS_ON_ENVIRONMENT
 from deployments.services.access import require_set_up
 from deployments.targets import guardrails
-from deployments.targets.kubernetes import grace, patches
+from deployments.targets.kubernetes.judging import grace
+from deployments.targets.kubernetes.rendering import patches
 from deployments.targets.registry import ADAPTERS
 from deployments.targets.strategies import problems_of
 from releasemgr.core import live

@@ -6,10 +6,12 @@ Shape, every key optional; an empty object means the defaults, which are the str
      "pod_security": "baseline" | "privileged",
      "service_accounts": ["migrator"],
      "service_account_tokens": true,
+     "external_ips": true,
      "prune": ["PersistentVolumeClaim"]}
 
 `kinds` are taken beside KINDS, written group/Kind, or Kind alone for the core group. `service_accounts` may be used
-by pods without being part of the release, `service_account_tokens` lets pods mount tokens of their account, and
+by pods without being part of the release, `service_account_tokens` lets pods mount tokens of their account,
+`external_ips` lets Services claim addresses (which takes traffic from whoever else uses them, CVE-2020-8554), and
 `prune` names kinds that hold data or other objects and may be removed with the rest nevertheless.
 """
 
@@ -39,6 +41,7 @@ KEPT_KINDS: frozenset[GroupKind] = frozenset(
     }
 )
 BASELINE, PRIVILEGED = "baseline", "privileged"
+SWITCHES = ("service_account_tokens", "external_ips")
 MOST_ENTRIES = 100
 _GROUP_KIND = re.compile(
     r"(?:(?P<group>[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?)/)?(?P<kind>[A-Za-z](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?)"
@@ -54,6 +57,7 @@ class Guardrails:
     pod_security: str = BASELINE
     service_accounts: frozenset[str] = frozenset()
     service_account_tokens: bool = False
+    external_ips: bool = False
     prune: frozenset[GroupKind] = frozenset()
 
     def allows(self, group: str, kind: str) -> bool:
@@ -70,6 +74,7 @@ def read(raw: Mapping[str, Any]) -> Guardrails:
         pod_security=PRIVILEGED if raw.get("pod_security") == PRIVILEGED else BASELINE,
         service_accounts=frozenset(_texts(raw.get("service_accounts"))),
         service_account_tokens=raw.get("service_account_tokens") is True,
+        external_ips=raw.get("external_ips") is True,
         prune=_group_kinds(raw.get("prune")),
     )
 
@@ -94,11 +99,11 @@ def _problems(name: str, value: Any) -> Iterator[str]:
     elif name == "pod_security":
         if value not in (BASELINE, PRIVILEGED):
             yield f"The guardrail pod_security must be “{BASELINE}” or “{PRIVILEGED}”."
-    elif name == "service_account_tokens":
+    elif name in SWITCHES:
         if not isinstance(value, bool):
-            yield "The guardrail service_account_tokens must be true or false."
+            yield f"The guardrail {name} must be true or false."
     else:
-        known = "kinds, pod_security, service_accounts, service_account_tokens, prune"
+        known = "kinds, pod_security, service_accounts, service_account_tokens, external_ips, prune"
         yield f"Unknown guardrail “{name[:60]}”. Known: {known}."
 
 

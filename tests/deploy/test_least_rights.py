@@ -13,9 +13,16 @@ from deployments.demo.content import SERVICES, manifests
 from deployments.sandbox.identity import Identity, Rule, administrator
 from deployments.sandbox.server import SandboxServer
 from deployments.targets.base import Connection, Running, Succeeded, Work
-from deployments.targets.kubernetes.changes import DAEMON_SETS, DEPLOYMENTS, JOBS, PODS, STATEFUL_SETS, Refusal
+from deployments.targets.kubernetes.following.changes import (
+    DAEMON_SETS,
+    DEPLOYMENTS,
+    JOBS,
+    PODS,
+    STATEFUL_SETS,
+    Refusal,
+)
+from deployments.targets.kubernetes.following.watch import Stop, follow
 from deployments.targets.kubernetes.manifests import ManifestsTarget
-from deployments.targets.kubernetes.watch import Stop, follow
 
 NAMESPACE = "default"
 # CIS Kubernetes 5.1: what would let the account read secrets or become somebody else.

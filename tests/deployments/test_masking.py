@@ -4,7 +4,7 @@ import copy
 from typing import Any
 
 from deployments.masking import as_yaml, masked, without_our_marks
-from deployments.targets.kubernetes.differences import changes
+from deployments.targets.kubernetes.comparing.differences import changes
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 

@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 from accounts.models import User
 from audit.models import Event
 from deployments.models import Cluster, Environment, Target
-from deployments.targets.kubernetes.cluster import ClusterVersion
+from deployments.targets.kubernetes.wire.cluster import ClusterVersion
 from tests import factories
 from tests.engine.conftest import Crew
 

@@ -11,7 +11,7 @@ from accounts.models import User
 from deployments.forms.checks import CheckForm
 from deployments.forms.places import EnvironmentForm, TargetForm
 from deployments.models import Cluster, Environment, Target
-from deployments.targets.kubernetes.cluster import ClusterVersion
+from deployments.targets.kubernetes.wire.cluster import ClusterVersion
 from releasemgr.core.forms import RefusableForm
 from tests import factories
 from tests.deployments.test_places_api import KUBECONFIG

@@ -16,8 +16,8 @@ from deployments.models import Deployment, LogLine, Target
 from deployments.sandbox.server import SandboxServer
 from deployments.services.waking import wake
 from deployments.targets.base import Connection
-from deployments.targets.kubernetes import connections
-from deployments.targets.kubernetes.cluster import Cluster
+from deployments.targets.kubernetes.wire import connections
+from deployments.targets.kubernetes.wire.cluster import Cluster
 from tests import factories
 from tests.engine import fault_proxy
 from tests.engine.fault_proxy import FaultProxy

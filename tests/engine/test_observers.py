@@ -20,7 +20,7 @@ from deployments.engine.observer import Observer
 from deployments.engine.runner import Outcome, tick
 from deployments.models import Cluster, Deployment
 from deployments.sandbox.server import SandboxServer
-from deployments.targets.kubernetes.watch import Stop
+from deployments.targets.kubernetes.following.watch import Stop
 from tests import factories
 from tests.engine.test_database_faults import cut_all_other_connections
 from tests.sandbox.fixtures import sandbox_cluster

@@ -9,8 +9,8 @@ import pytest
 from deployments.engine.following.phases import Followed
 from deployments.engine.following.picture import Picture
 from deployments.statuses import WorkloadPhase
-from deployments.targets.kubernetes.changes import Change
-from deployments.targets.kubernetes.sightings import PodSight, WorkloadSight
+from deployments.targets.kubernetes.following.changes import Change
+from deployments.targets.kubernetes.following.sightings import PodSight, WorkloadSight
 
 OURS, KEY = UUID(int=1), ("shop", "Deployment", "web")
 WAITING, MOVING, SETTLED, TROUBLED, GONE = WorkloadPhase

@@ -10,7 +10,7 @@ import pytest
 from deployments.sandbox.identity import Identity, Rule, administrator
 from deployments.sandbox.server import SandboxServer
 from deployments.targets.base import Connection, Work
-from deployments.targets.kubernetes.connections import get_client
+from deployments.targets.kubernetes.wire.connections import get_client
 from tests.targets import works
 
 SPEED = 20.0

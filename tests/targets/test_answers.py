@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from deployments.targets.kubernetes import connections
-from deployments.targets.kubernetes.cluster import Cluster
-from deployments.targets.kubernetes.errors import NotFound, Unavailable
+from deployments.targets.kubernetes.wire import connections
+from deployments.targets.kubernetes.wire.cluster import Cluster
+from deployments.targets.kubernetes.wire.errors import NotFound, Unavailable
 from tests.targets.scripted import Asked, serving
 from tests.targets.works import connection
 

@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from deployments.targets.kubernetes import causes
-from deployments.targets.kubernetes.causes import Cause
+from deployments.targets.kubernetes.judging import causes
+from deployments.targets.kubernetes.judging.causes import Cause
 
 
 def pod(state: dict[str, Any], **status: Any) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from deployments.targets.kubernetes.changes import Change, Reported, Unreadable, read_event
-from deployments.targets.kubernetes.sightings import PodSight, WorkloadSight
+from deployments.targets.kubernetes.following.changes import Change, Reported, Unreadable, read_event
+from deployments.targets.kubernetes.following.sightings import PodSight, WorkloadSight
 from tests.targets import recordings
 
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Job")

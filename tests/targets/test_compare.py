@@ -11,11 +11,11 @@ import pytest
 
 from deployments.targets.base import Comparing, Succeeded, Work
 from deployments.targets.comparison import ComparedObject, Comparison, FieldChange
-from deployments.targets.kubernetes.compare import compare
-from deployments.targets.kubernetes.connections import get_client
-from deployments.targets.kubernetes.differences import changes
+from deployments.targets.kubernetes.comparing.compare import compare
+from deployments.targets.kubernetes.comparing.differences import changes
 from deployments.targets.kubernetes.images import ImagesTarget
 from deployments.targets.kubernetes.manifests import ManifestsTarget
+from deployments.targets.kubernetes.wire.connections import get_client
 from deployments.targets.registry import get_target
 from tests.targets.conftest import Place
 from tests.targets.works import CONFIG_MAP, DEPLOYMENT, SECRET, SERVICE, connection

@@ -19,11 +19,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from deployments.targets.base import Connection
-from deployments.targets.kubernetes import connections
-from deployments.targets.kubernetes.cluster import Cluster, ClusterVersion, check_cluster
-from deployments.targets.kubernetes.connections import forget_client, get_client
-from deployments.targets.kubernetes.errors import NotFound, Unauthenticated, Unavailable, UnknownKind
-from deployments.targets.kubernetes.kubeconfig import InvalidKubeconfig
+from deployments.targets.kubernetes.wire import connections
+from deployments.targets.kubernetes.wire.cluster import Cluster, ClusterVersion, check_cluster
+from deployments.targets.kubernetes.wire.connections import forget_client, get_client
+from deployments.targets.kubernetes.wire.errors import NotFound, Unauthenticated, Unavailable, UnknownKind
+from deployments.targets.kubernetes.wire.kubeconfig import InvalidKubeconfig
 from tests.targets.conftest import Place
 from tests.targets.scripted import Asked, serving
 from tests.targets.works import connection

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from deployments.targets.base import Errored, Failed, InvalidContent, Running, StepResult, Succeeded, Target, Work
-from deployments.targets.kubernetes.cluster import Cluster
+from deployments.targets.kubernetes.wire.cluster import Cluster
 from deployments.targets.registry import UnknownTargetKind, get_target
 from tests.targets import works
 from tests.targets.conftest import Place

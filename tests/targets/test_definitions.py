@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from deployments.targets.base import Failed, Running, Succeeded, Work
-from deployments.targets.kubernetes import definitions
+from deployments.targets.kubernetes.applying import definitions
 from deployments.targets.kubernetes.manifests import ManifestsTarget
 from tests.targets import works
 from tests.targets.conftest import Place

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from deployments.targets.comparison import Drift
-from deployments.targets.kubernetes.drift import find_drift
+from deployments.targets.kubernetes.comparing.drift import find_drift
 from tests.targets.conftest import Place
 from tests.targets.test_compare import applied, edit, with_env
 from tests.targets.works import CONFIG_MAP, DEPLOYMENT, SECRET, SERVICE, connection

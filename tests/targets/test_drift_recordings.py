@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from deployments.targets.kubernetes import fieldnames
-from deployments.targets.kubernetes.differences import changes
-from deployments.targets.kubernetes.drift import drifted
+from deployments.targets.kubernetes.comparing import fieldnames
+from deployments.targets.kubernetes.comparing.differences import changes
+from deployments.targets.kubernetes.comparing.drift import drifted
 from tests.targets.recordings import answers, lines
 
 SCENARIOS = (

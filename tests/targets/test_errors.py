@@ -9,7 +9,7 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.dynamic.exceptions import api_exception
 
 from deployments.targets.base import Errored, Failed
-from deployments.targets.kubernetes import errors
+from deployments.targets.kubernetes.wire import errors
 from tests.targets import recordings
 
 SERVER = "https://cluster.example:6443"

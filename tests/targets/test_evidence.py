@@ -1,7 +1,7 @@
 from typing import Any
 
-from deployments.targets.kubernetes import evidence
-from deployments.targets.kubernetes.cluster import Cluster
+from deployments.targets.kubernetes.judging import evidence
+from deployments.targets.kubernetes.wire.cluster import Cluster
 from tests.targets.scripted import Asked, serving
 from tests.targets.works import connection
 

@@ -1,8 +1,8 @@
 from datetime import UTC, datetime, timedelta
 
-from deployments.targets.kubernetes import causes, grace
-from deployments.targets.kubernetes.causes import Cause
-from deployments.targets.kubernetes.grace import Patience
+from deployments.targets.kubernetes.judging import causes, grace
+from deployments.targets.kubernetes.judging.causes import Cause
+from deployments.targets.kubernetes.judging.grace import Patience
 
 START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 PULL = Cause(causes.IMAGE, "ErrImagePull: x", certain=True)

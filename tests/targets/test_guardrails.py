@@ -8,10 +8,10 @@ import pytest
 from deployments.sandbox.schema import Node, _schemas
 from deployments.targets import guardrails
 from deployments.targets.base import InvalidContent
-from deployments.targets.kubernetes.guardrails import judge
-from deployments.targets.kubernetes.pod_security import pod_problems
-from deployments.targets.kubernetes.render import render, stamp
-from tests.targets.works import CONFIG_MAP, DEPLOYMENT, deployment, work
+from deployments.targets.kubernetes.rendering.guardrails import judge
+from deployments.targets.kubernetes.rendering.pod_security import pod_problems
+from deployments.targets.kubernetes.rendering.render import render, stamp
+from tests.targets.works import CONFIG_MAP, DEPLOYMENT, SERVICE, deployment, work
 
 ROLE = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "r"}, "rules": []}
 ACCOUNT = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "web"}}
@@ -154,6 +154,13 @@ def test_tokens_of_service_accounts_are_mounted_only_where_an_operator_allows_it
     assert "project a serviceAccountToken" in told(item)
     assert "Secret s would hold a token" in told(secret)
     assert not told(item, secret, service_account_tokens=True)
+
+
+def test_a_service_claims_addresses_only_where_an_operator_allows_it() -> None:
+    service = copy.deepcopy(dict(SERVICE))
+    service["spec"]["externalIPs"] = ["203.0.113.7"]
+    assert "spec.externalIPs" in told(service)
+    assert not told(service, external_ips=True)
 
 
 @pytest.mark.parametrize("field", ["volumeClaimTemplates", "volumes"])

@@ -28,7 +28,7 @@ from deployments.targets.base import (
     Work,
 )
 from deployments.targets.helm import archive, keyhole, process, releases, rendering, storage
-from deployments.targets.kubernetes.cluster import Cluster
+from deployments.targets.kubernetes.wire.cluster import Cluster
 from deployments.targets.registry import get_target
 from tests.targets import charts, works
 from tests.targets.conftest import SPEED, Place

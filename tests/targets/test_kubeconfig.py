@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from deployments.targets.kubernetes.kubeconfig import InvalidKubeconfig, inspect_kubeconfig, read_kubeconfig
+from deployments.targets.kubernetes.wire.kubeconfig import InvalidKubeconfig, inspect_kubeconfig, read_kubeconfig
 from tests.targets.works import connection
 
 

@@ -101,7 +101,7 @@ def test_a_change_between_looking_and_removing_is_looked_at_again(
 ) -> None:
     bring(place, OLD)
     work = next_one(place, OLD)
-    from deployments.targets.kubernetes.cluster import Cluster
+    from deployments.targets.kubernetes.wire.cluster import Cluster
 
     delete = Cluster.delete
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from deployments.targets.base import InvalidContent
-from deployments.targets.kubernetes.render import render, stamp
+from deployments.targets.kubernetes.rendering.render import render, stamp
 from tests.targets.works import CONFIG_MAP, DEPLOYMENT, SECRET, SERVICE, deployment, work
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from deployments.targets.kubernetes import causes
-from deployments.targets.kubernetes.revisions import Scene
-from deployments.targets.kubernetes.rollout import Judgement, Phase, judge
+from deployments.targets.kubernetes.judging import causes
+from deployments.targets.kubernetes.judging.revisions import Scene
+from deployments.targets.kubernetes.judging.rollout import Judgement, Phase, judge
 from tests.targets import recordings
 
 FAILING = ["rollout-crash-loop", "rollout-image-pull-back-off", "rollout-never-ready"]

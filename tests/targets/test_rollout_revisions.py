@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from deployments.targets.kubernetes import causes
-from deployments.targets.kubernetes.revisions import Scene
-from deployments.targets.kubernetes.rollout import Judgement, Phase, judge, without_lost_pods
+from deployments.targets.kubernetes.judging import causes
+from deployments.targets.kubernetes.judging.revisions import Scene
+from deployments.targets.kubernetes.judging.rollout import Judgement, Phase, judge, without_lost_pods
 
 NO_NODE = {
     "type": "PodScheduled",

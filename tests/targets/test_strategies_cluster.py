@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from deployments.targets.base import Failed, InvalidContent, Running, StepResult, Succeeded, Work
-from deployments.targets.kubernetes import blue_green
 from deployments.targets.kubernetes.manifests import ManifestsTarget
+from deployments.targets.kubernetes.strategies import blue_green
 from tests.targets import works
 from tests.targets.conftest import Place
 from tests.targets.test_contract import START, settle, with_image

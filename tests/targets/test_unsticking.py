@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from deployments.targets.base import Running
+from deployments.targets.kubernetes.judging.revisions import Scene
+from deployments.targets.kubernetes.judging.unsticking import stuck_pods
 from deployments.targets.kubernetes.manifests import ManifestsTarget
-from deployments.targets.kubernetes.revisions import Scene
-from deployments.targets.kubernetes.unsticking import stuck_pods
 from tests.targets.scripted import Asked, serving
 from tests.targets.works import connection, work
 

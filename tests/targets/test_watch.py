@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from deployments.targets.kubernetes import watch
-from deployments.targets.kubernetes.changes import PODS, Change, Lost, Notice, Refusal, Relisted, Restored
-from deployments.targets.kubernetes.watch import Stop, follow
+from deployments.targets.kubernetes.following import watch
+from deployments.targets.kubernetes.following.changes import PODS, Change, Lost, Notice, Refusal, Relisted, Restored
+from deployments.targets.kubernetes.following.watch import Stop, follow
 from tests.targets.scripted import Asked, Script, Scripted, serving
 from tests.targets.works import connection
 

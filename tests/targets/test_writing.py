@@ -183,6 +183,14 @@ def test_an_account_that_was_there_before_lends_its_rights_to_nobody(place: Plac
     deploy(TARGET, place.work(manifests=(pod, ACCOUNT), sequence=2, deployment_id="d-2"))
 
 
+def test_an_account_is_not_adopted_by_a_release_that_does_not_use_it(place: Place) -> None:
+    place.request("POST", place.path("serviceaccounts", api="api/v1"), ACCOUNT)
+    work = prepared(TARGET, place.work(manifests=(works.DEPLOYMENT, ACCOUNT)))
+    for result in (TARGET.preflight(work), TARGET.apply(work)):
+        assert isinstance(result, Failed)
+        assert "ServiceAccount web was there before and is not this target's" in result.message
+
+
 def test_an_account_of_its_own_is_fine(place: Place) -> None:
     pod = works.deployment()
     pod["spec"]["template"]["spec"]["serviceAccountName"] = "web"

@@ -14,7 +14,7 @@ from deployments.engine.following.recorder import Beginning, Narrowed, NewRows, 
 from deployments.models import Cluster, Target
 from deployments.services.clusters import connection_to
 from deployments.targets.base import Connection
-from deployments.targets.kubernetes.changes import (
+from deployments.targets.kubernetes.following.changes import (
     DAEMON_SETS,
     DEPLOYMENTS,
     JOBS,
@@ -24,8 +24,8 @@ from deployments.targets.kubernetes.changes import (
     Refusal,
     WatchedKind,
 )
-from deployments.targets.kubernetes.kubeconfig import InvalidKubeconfig
-from deployments.targets.kubernetes.watch import Stop, follow
+from deployments.targets.kubernetes.following.watch import Stop, follow
+from deployments.targets.kubernetes.wire.kubeconfig import InvalidKubeconfig
 
 logger = logging.getLogger(__name__)
 

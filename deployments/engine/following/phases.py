@@ -7,7 +7,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from deployments.statuses import WorkloadPhase
-from deployments.targets.kubernetes.sightings import PodSight, WorkloadSight
+from deployments.targets.kubernetes.following.sightings import PodSight, WorkloadSight
 
 # What the engine has to look at. Progress alone is for people, and is read from the row.
 TELLING = frozenset({WorkloadPhase.SETTLED, WorkloadPhase.TROUBLED, WorkloadPhase.GONE})

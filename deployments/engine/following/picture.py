@@ -9,9 +9,9 @@ from uuid import UUID
 from msgspec import Struct
 
 from deployments.engine.following.phases import TELLING, Finding, Followed, Key, find
-from deployments.targets.kubernetes.changes import DELETED, Change
-from deployments.targets.kubernetes.decoding import POD
-from deployments.targets.kubernetes.sightings import PodSight, Sight, WorkloadSight
+from deployments.targets.kubernetes.following.changes import DELETED, Change
+from deployments.targets.kubernetes.following.decoding import POD
+from deployments.targets.kubernetes.following.sightings import PodSight, Sight, WorkloadSight
 
 # Older versions of objects that are gone may still arrive for a moment; nobody needs to remember them for long.
 MOST_GRAVES = 10_000

@@ -12,8 +12,8 @@ from deployments.engine.following import rows
 from deployments.engine.following.announcements import Announcements
 from deployments.engine.following.picture import Picture, Scope
 from deployments.services.waking import wake_under_way, wake_unheld
-from deployments.targets.kubernetes.changes import Change, Lost, Notice, Refusal, Relisted, Restored
-from deployments.targets.kubernetes.decoding import POD
+from deployments.targets.kubernetes.following.changes import Change, Lost, Notice, Refusal, Relisted, Restored
+from deployments.targets.kubernetes.following.decoding import POD
 
 logger = logging.getLogger(__name__)
 

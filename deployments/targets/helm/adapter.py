@@ -13,9 +13,11 @@ from typing import Any
 from deployments.targets.base import Errored, Failed, InvalidContent, Manifest, StepResult, Succeeded, Work
 from deployments.targets.comparison import Comparison, DriftReport
 from deployments.targets.helm import download, process, releases, rendering, repositories
-from deployments.targets.kubernetes import compare, drift, objects, preflight, scaling
-from deployments.targets.kubernetes.cluster import Cluster
+from deployments.targets.kubernetes import objects
+from deployments.targets.kubernetes.applying import preflight, scaling
+from deployments.targets.kubernetes.comparing import compare, drift
 from deployments.targets.kubernetes.manifests import ManifestsTarget, answering
+from deployments.targets.kubernetes.wire.cluster import Cluster
 
 # To start Helm, fetch the chart and render it, while a person waits.
 COMPARE_SECONDS = 12.0

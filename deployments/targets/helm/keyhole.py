@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 
 import urllib3
 
-from deployments.targets.kubernetes.certificates import client_context
-from deployments.targets.kubernetes.kubeconfig import Credentials, read_kubeconfig
+from deployments.targets.kubernetes.wire.certificates import client_context
+from deployments.targets.kubernetes.wire.kubeconfig import Credentials, read_kubeconfig
 
 TIMEOUT = urllib3.Timeout(connect=5.0, read=15.0)
 MOST_BYTES = 64 * 1024 * 1024

@@ -8,14 +8,15 @@ from typing import Any
 from deployments.targets.base import Errored, Failed, Manifest, Running, StepResult, Succeeded, Work
 from deployments.targets.helm import archive, process, rendering, storage, words
 from deployments.targets.helm.storage import Revision
-from deployments.targets.kubernetes import granted, objects
-from deployments.targets.kubernetes.cluster import Cluster
-from deployments.targets.kubernetes.errors import ClusterError, Refused
-from deployments.targets.kubernetes.fence import Superseded
-from deployments.targets.kubernetes.kubeconfig import read_kubeconfig
-from deployments.targets.kubernetes.parallel import parallel
+from deployments.targets.kubernetes import objects
+from deployments.targets.kubernetes.applying.fence import Superseded
+from deployments.targets.kubernetes.applying.writing import Writing
+from deployments.targets.kubernetes.wire import granted
+from deployments.targets.kubernetes.wire.cluster import Cluster
+from deployments.targets.kubernetes.wire.errors import ClusterError, Refused
+from deployments.targets.kubernetes.wire.kubeconfig import read_kubeconfig
+from deployments.targets.kubernetes.wire.parallel import parallel
 from deployments.targets.kubernetes.wording import clean, listed, sentence
-from deployments.targets.kubernetes.writing import Writing
 
 # Somebody else's Helm is given this long before a pending revision counts as left behind (Helm's own limit is 300 s).
 FOREIGN_PATIENCE_SECONDS = 600

@@ -6,7 +6,8 @@ from typing import Any
 
 from deployments.targets.base import InvalidContent, Manifest, Work
 from deployments.targets.helm.archive import FROM_CRDS
-from deployments.targets.kubernetes import objects, render
+from deployments.targets.kubernetes import objects
+from deployments.targets.kubernetes.rendering import render
 
 HOOK = "helm.sh/hook"
 # `helm test` is never run here, and its pods would have to be allowed for nothing.

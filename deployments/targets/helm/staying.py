@@ -11,8 +11,8 @@ from typing import Any
 
 from deployments.targets.base import Connection
 from deployments.targets.helm import storage
-from deployments.targets.kubernetes.cluster import Cluster
-from deployments.targets.kubernetes.errors import ClusterError
+from deployments.targets.kubernetes.wire.cluster import Cluster
+from deployments.targets.kubernetes.wire.errors import ClusterError
 
 BEAT_SECONDS = 3.0
 

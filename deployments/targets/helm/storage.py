@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployments.targets.base import Work
-from deployments.targets.kubernetes.cluster import Cluster
+from deployments.targets.kubernetes.wire.cluster import Cluster
 
 SECRET_TYPE = "helm.sh/release.v1"  # noqa: S105 - a type of Secret
 DEPLOYMENT, SEQUENCE, TARGET = "releasemgr.dev/deployment", "releasemgr.dev/sequence", "releasemgr.dev/target"

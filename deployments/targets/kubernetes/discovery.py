@@ -5,7 +5,7 @@ from typing import Any
 
 from deployments.targets.base import Manifest, Work
 from deployments.targets.kubernetes import objects
-from deployments.targets.kubernetes.cluster import Cluster
+from deployments.targets.kubernetes.wire.cluster import Cluster
 from deployments.targets.kubernetes.wording import clean, listed
 
 KINDS = (

@@ -11,15 +11,19 @@ from typing import Any
 
 from deployments.targets.base import Failed, InvalidContent, Manifest, StepResult, Succeeded, Work
 from deployments.targets.comparison import Comparison, DriftReport
-from deployments.targets.kubernetes import apply, compare, discovery, drift, fence, granted, objects, overrides
-from deployments.targets.kubernetes.cluster import Cluster
-from deployments.targets.kubernetes.errors import ClusterError, Forbidden, Modified
+from deployments.targets.kubernetes import discovery, objects
+from deployments.targets.kubernetes.applying import apply, fence
+from deployments.targets.kubernetes.applying.rights import Right
+from deployments.targets.kubernetes.applying.writing import Written
+from deployments.targets.kubernetes.comparing import compare, drift
 from deployments.targets.kubernetes.manifests import ManifestsTarget, answering
-from deployments.targets.kubernetes.parallel import parallel
-from deployments.targets.kubernetes.render import annotated
-from deployments.targets.kubernetes.rights import Right
+from deployments.targets.kubernetes.rendering import overrides
+from deployments.targets.kubernetes.rendering.render import annotated
+from deployments.targets.kubernetes.wire import granted
+from deployments.targets.kubernetes.wire.cluster import Cluster
+from deployments.targets.kubernetes.wire.errors import ClusterError, Forbidden, Modified
+from deployments.targets.kubernetes.wire.parallel import parallel
 from deployments.targets.kubernetes.wording import clean, listed
-from deployments.targets.kubernetes.writing import Written
 
 WORKLOADS = "workloads"
 

@@ -7,29 +7,18 @@ from typing import Any
 
 from deployments.targets.base import Failed, Manifest, Running, StepResult, Succeeded, Work
 from deployments.targets.comparison import Comparison, DriftReport
-from deployments.targets.kubernetes import (
-    blue_green,
-    causes,
-    compare,
-    creation,
-    drift,
-    evidence,
-    fence,
-    objects,
-    progressive,
-    prune,
-    rollout,
-    tidy,
-    unsticking,
-    vanished,
-)
-from deployments.targets.kubernetes.causes import Cause
-from deployments.targets.kubernetes.cluster import Cluster
-from deployments.targets.kubernetes.errors import ClusterError, as_result
-from deployments.targets.kubernetes.grace import GRACE_SECONDS, Patience, grace_of
-from deployments.targets.kubernetes.kubeconfig import InvalidKubeconfig
-from deployments.targets.kubernetes.revisions import Scene
-from deployments.targets.kubernetes.rollout import Judgement, Phase
+from deployments.targets.kubernetes import objects
+from deployments.targets.kubernetes.applying import fence, prune
+from deployments.targets.kubernetes.comparing import compare, drift
+from deployments.targets.kubernetes.judging import causes, creation, evidence, rollout, unsticking, vanished
+from deployments.targets.kubernetes.judging.causes import Cause
+from deployments.targets.kubernetes.judging.grace import GRACE_SECONDS, Patience, grace_of
+from deployments.targets.kubernetes.judging.revisions import Scene
+from deployments.targets.kubernetes.judging.rollout import Judgement, Phase
+from deployments.targets.kubernetes.strategies import blue_green, progressive, tidy
+from deployments.targets.kubernetes.wire.cluster import Cluster
+from deployments.targets.kubernetes.wire.errors import ClusterError, as_result
+from deployments.targets.kubernetes.wire.kubeconfig import InvalidKubeconfig
 
 POLL_SECONDS = 5.0
 LACKING_SECONDS = 2.0

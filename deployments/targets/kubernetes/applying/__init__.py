@@ -1,0 +1,1 @@
+"""Writing to the cluster, fenced, and asking before whether it may be done."""

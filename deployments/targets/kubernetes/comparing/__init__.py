@@ -1,0 +1,1 @@
+"""What would change, and what others have changed since."""

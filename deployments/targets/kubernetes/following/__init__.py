@@ -1,0 +1,1 @@
+"""The watch of a cluster, and what its events tell."""

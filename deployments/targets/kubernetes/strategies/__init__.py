@@ -1,0 +1,1 @@
+"""Bringing a release out beside the one that runs."""
