@@ -23,6 +23,7 @@ from django_q.models import OrmQ
 from django_q.signals import post_execute_in_worker, pre_enqueue, pre_execute
 
 from releasemgr.core import listen
+from releasemgr.core.task_pipe import leave_if_orphaned
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +72,7 @@ class PostgresBroker(ORM):  # type: ignore[misc]  # django-q2 has no types
 
     def dequeue(self) -> list[tuple[Lease, str]]:
         """Due tasks; waits a while when there are none. Never raises: django-q2's pusher would stop for ten seconds."""
+        leave_if_orphaned()
         try:
             if self._listener is None:
                 self._listener = listen.connect(CHANNEL, Conf.ORM)

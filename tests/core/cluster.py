@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,21 @@ def is_alive(pid: int) -> bool:
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except FileNotFoundError:
         return False
+
+
+def parent_of(pid: int) -> int:
+    return int(re.findall(r"^PPid:\s+(\d+)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)[0])
+
+
+def processes_of(group: int) -> list[int]:
+    """Every living process of the group, its leader among them."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and is_alive(int(folder.name)):
+            with suppress(ProcessLookupError):
+                if os.getpgid(int(folder.name)) == group:
+                    found.append(int(folder.name))
+    return found
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 20.0) -> Any:

@@ -11,7 +11,7 @@ from django.db import transaction
 from django_q.models import Failure, OrmQ
 
 from releasemgr.core.queue import enqueue
-from tests.core.cluster import Cluster, wait_for
+from tests.core.cluster import Cluster, is_alive, parent_of, processes_of, wait_for
 
 pytestmark = [pytest.mark.usefixtures("committing"), pytest.mark.slow]
 
@@ -82,6 +82,16 @@ def test_long_tasks_run_once_and_a_killed_one_once_more(marks: Path) -> None:
     ends = Counter(word for word in seen(marks) if word.endswith("-end"))
     assert starts == Counter({f"long{number}": 1 for number in range(6)}) + Counter([word])
     assert ends == Counter(f"long{number}-end" for number in range(6))
+
+
+def test_nothing_is_left_of_a_cluster_whose_watcher_was_killed(tmp_path: Path) -> None:
+    options = {"workers": 2, "timeout": -1, "guard_cycle": 0.2, "poll": 0.2}
+    with Cluster(tmp_path / "watched.log", **options) as cluster:
+        workers = cluster.workers()
+        watcher = parent_of(workers[0])
+        pusher_and_all = [pid for pid in processes_of(cluster.process.pid) if pid != watcher]
+        os.kill(watcher, signal.SIGKILL)
+        wait_for(lambda: not any(map(is_alive, [*workers, *pusher_and_all])), seconds=15)
 
 
 def test_a_cluster_goes_on_after_its_idle_workers_were_killed(clusters: list[Cluster], marks: Path) -> None:
