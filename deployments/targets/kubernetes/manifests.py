@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from deployments.targets.base import Failed, Manifest, Running, StepResult, Succeeded, Work
+from deployments.targets.base import POLL_SECONDS, Failed, Manifest, Running, StepResult, Succeeded, Work
 from deployments.targets.comparison import Comparison, DriftReport
 from deployments.targets.kubernetes import objects
 from deployments.targets.kubernetes.applying import fence, prune
@@ -20,7 +20,6 @@ from deployments.targets.kubernetes.wire.cluster import Cluster
 from deployments.targets.kubernetes.wire.errors import ClusterError, as_result
 from deployments.targets.kubernetes.wire.kubeconfig import InvalidKubeconfig
 
-POLL_SECONDS = 5.0
 LACKING_SECONDS = 2.0
 # For kinds without a deadline of their own, and for Deployments whose condition still tells of an earlier rollout.
 DEADLINE_SECONDS = 600.0
